@@ -1,0 +1,76 @@
+/**
+ * What the server's `COMMAND` says wrongly or not at all, and what a proxy must do otherwise: one row a command,
+ * each with its reason. Applied to the generated table and to every live `COMMAND` reply alike.
+ */
+import type { CommandSpec, KeySpec } from './spec.ts';
+
+export interface Override {
+  /** `container|sub` for a subcommand. */
+  readonly name: string;
+  readonly change: Partial<Omit<CommandSpec, 'name' | 'subcommands'>>;
+  readonly reason: string;
+}
+
+const ONE_NODE = { requestPolicy: 'none', responsePolicy: 'none' } as const;
+
+const SORTED_KEY: KeySpec = {
+  begin: { kind: 'index', index: 1 },
+  find: { kind: 'range', lastKey: 0, keyStep: 1, limit: 0 },
+  flags: ['ro', 'access'],
+};
+
+const SORT_STORE_KEY: KeySpec = {
+  begin: { kind: 'option', keyword: 'store', startFrom: 2, skip: { limit: 2, get: 1, by: 1 } },
+  find: { kind: 'range', lastKey: 0, keyStep: 1, limit: 0 },
+  flags: ['ow', 'update'],
+};
+
+export const OVERRIDES: readonly Override[] = [
+  {
+    name: 'sort',
+    change: { keySpecs: [SORTED_KEY, SORT_STORE_KEY] },
+    reason: 'COMMAND gives the STORE key as unknown; it is the argument of the last STORE option (sortGetKeys in db.c)',
+  },
+  {
+    name: 'msetnx',
+    change: ONE_NODE,
+    reason: '7.0 says multi_shard, but split in parts it would no longer set all keys or none',
+  },
+  {
+    name: 'info',
+    change: ONE_NODE,
+    reason: 'the tips say all shards with a special merge; a merged INFO is the INFO of no server, so one node answers',
+  },
+  {
+    name: 'memory|stats',
+    change: ONE_NODE,
+    reason: 'special without a rule how to merge: one node answers, as for INFO',
+  },
+  { name: 'memory|doctor', change: ONE_NODE, reason: 'a report in prose cannot be merged: one node answers' },
+  { name: 'memory|malloc-stats', change: ONE_NODE, reason: 'a report in prose cannot be merged: one node answers' },
+  { name: 'latency|doctor', change: ONE_NODE, reason: 'a report in prose cannot be merged: one node answers' },
+  { name: 'latency|graph', change: ONE_NODE, reason: 'a drawing cannot be merged: one node answers' },
+  { name: 'latency|histogram', change: ONE_NODE, reason: 'special without a rule how to merge: one node answers' },
+  { name: 'latency|history', change: ONE_NODE, reason: 'special without a rule how to merge: one node answers' },
+  { name: 'latency|latest', change: ONE_NODE, reason: 'special without a rule how to merge: one node answers' },
+  {
+    name: 'config|resetstat',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'all_succeeded' },
+    reason: 'no tips, yet statistics that restart on one node only help nobody; as CONFIG SET',
+  },
+  {
+    name: 'config|rewrite',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'all_succeeded' },
+    reason: 'no tips, yet it belongs to CONFIG SET, which goes to all nodes',
+  },
+  {
+    name: 'latency|reset',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'agg_sum' },
+    reason: 'the tips say all_succeeded, but the reply is the number of series reset: a sum',
+  },
+  {
+    name: 'slowlog|get',
+    change: ONE_NODE,
+    reason: 'entries of many nodes under one count and colliding ids: one node answers',
+  },
+];
