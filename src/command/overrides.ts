@@ -74,3 +74,19 @@ export const OVERRIDES: readonly Override[] = [
     reason: 'entries of many nodes under one count and colliding ids: one node answers',
   },
 ];
+
+/** Commands that every server is treated as having, because evalgate answers them itself. */
+export const ADDITIONS: readonly { readonly spec: CommandSpec; readonly reason: string }[] = [
+  {
+    spec: {
+      name: 'client|setinfo',
+      arity: 4,
+      flags: ['noscript', 'loading', 'stale'],
+      keySpecs: [],
+      requestPolicy: 'none',
+      responsePolicy: 'none',
+      subcommands: [],
+    },
+    reason: 'since 7.2; clients send it when they connect, and it concerns the connection that ends here',
+  },
+];

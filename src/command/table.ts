@@ -8,7 +8,8 @@
 import { lowerCaseByte } from '../resp/bytes.ts';
 import { specsFromReply } from './from-reply.ts';
 import { GENERATED } from './generated.ts';
-import { OVERRIDES } from './overrides.ts';
+import { type Handling, handlingOf } from './handling.ts';
+import { ADDITIONS, OVERRIDES } from './overrides.ts';
 import type { CommandSpec } from './spec.ts';
 
 /** A command with what is asked of it for every request, worked out once. */
@@ -19,6 +20,7 @@ export class Command {
   /** The word that is looked up: `get`, or `set` for `config|set`. */
   readonly word: string;
   readonly arity: number;
+  readonly handling: Handling;
   readonly isReadonly: boolean;
   readonly isWrite: boolean;
   /** Index of the only key; 0 when the keys need a look at the key specifications, or there are none. */
@@ -31,6 +33,7 @@ export class Command {
     this.name = spec.name;
     this.word = spec.name.slice(spec.name.indexOf('|') + 1);
     this.arity = spec.arity;
+    this.handling = handlingOf(spec);
     this.isReadonly = spec.flags.includes('readonly');
     this.isWrite = spec.flags.includes('write');
     this.hasKeys = spec.keySpecs.length > 0;
@@ -139,5 +142,8 @@ function tellsDetails(spec: CommandSpec): boolean {
 
 function overridden(spec: CommandSpec): CommandSpec {
   const change = OVERRIDES.find((row) => row.name === spec.name)?.change;
-  return { ...spec, ...change, subcommands: spec.subcommands.map(overridden) };
+  const missing = ADDITIONS.map((addition) => addition.spec).filter(
+    (added) => added.name.startsWith(`${spec.name}|`) && !spec.subcommands.some((sub) => sub.name === added.name),
+  );
+  return { ...spec, ...change, subcommands: [...spec.subcommands, ...missing].map(overridden) };
 }

@@ -81,8 +81,8 @@ export const EVALGATE = {
   notSupported: (command: string) => `ERR evalgate: '${command}' is not supported`,
   lost: (node: string) =>
     `ERR evalgate: connection to ${node} lost before the reply, the command may have run or may still run`,
-  silent: (node: string, ms: number) =>
-    `ERR evalgate: ${node} did not answer for ${ms} ms, the command may have run or may still run`,
+  silent: (node: string, reason: string) =>
+    `ERR evalgate: ${node} ${reason}, the command may have run or may still run`,
   desynchronized: (node: string) =>
     `ERR evalgate: ${node} sent bytes that are no reply, the command may have run or may still run`,
   notSent: (node: string, reason: string) =>
@@ -95,8 +95,8 @@ export const EVALGATE = {
     `ERR evalgate: more than ${hops} redirects (limits.redirects), the command did not run`,
   tooManyWaiting: (limit: number) =>
     `CLUSTERDOWN evalgate: more than ${limit} requests wait for a primary (limits.waiting_requests), the command did not run`,
-  replyTooLarge: (node: string, bytes: number) =>
-    `ERR evalgate: reply of ${node} larger than limits.buffered_bytes (${bytes}), the command ran`,
+  replyTooLarge: (node: string, reason: string) =>
+    `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
   registryFull: 'ERR evalgate: script registry is full (registry_max_bytes)',
   notFlushed: (nodes: string) =>
     `ERR evalgate: SCRIPT FLUSH did not reach ${nodes}, flushed when back; all other nodes are flushed`,

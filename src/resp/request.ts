@@ -50,10 +50,9 @@ export class Request implements ByteArguments {
     return this.start + (this.#offsets[index * 2 + 1] as number);
   }
 
-  /** Index in `bytes` of the `$` that begins argument `index`; `end` for the argument behind the last. */
+  /** Index in `bytes` of the `$` that begins argument `index`, from 1 on; `end` for the one behind the last. */
   headerStart(index: number): number {
-    if (index >= this.argc) return this.end;
-    return index === 0 ? this.bytes.indexOf(0x24, this.start) : this.argEnd(index - 1) + 2;
+    return this.argEnd(index - 1) + 2;
   }
 
   argLength(index: number): number {

@@ -1,0 +1,25 @@
+/**
+ * What goes wrong between evalgate and the people who run it: config, ports, binaries. Thrown only at construction and
+ * on the control plane, shown as its one line without a stack. What goes wrong for a client is a wire error instead
+ * (resp/errors.ts), a value that is never thrown.
+ *
+ * The text says what could not be done, then a colon, then the wanted and the current state, without a full stop:
+ * `Cannot load config "evalgate.yaml": listen.port must be 0 to 65535: current value is 70000`.
+ */
+
+export type OperatorErrorCode =
+  | 'EVALGATE_CONFIG'
+  | 'EVALGATE_LISTEN'
+  | 'EVALGATE_NO_SERVER_BINARY'
+  | 'EVALGATE_LOCAL_CLUSTER'
+  | 'EVALGATE_CLUSTER_UNREACHABLE';
+
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+  readonly code: OperatorErrorCode;
+
+  constructor(code: OperatorErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The kinds of values that config keys take, used by config-schema.ts only. A kind is a zod schema plus what zod does
+ * not keep: what is wanted, in words. Those words stand in error texts and in the reference page alike.
+ */
+import { z } from 'zod';
+import { isHostPort } from './host-port.ts';
+
+export interface KeyFacts {
+  /** Completes "must be …". */
+  readonly wanted: string;
+  /** Never shown, not even when it is wrong. */
+  readonly isSecret?: boolean;
+  /** Takes text (or holds texts): a value out of the environment then stays text, even when it looks like a number. */
+  readonly isText?: boolean;
+  /** What the commented default file shows for a key without a default. */
+  readonly example?: unknown;
+}
+
+interface Common<T> {
+  readonly default: T;
+  /** One line: what it is for. */
+  readonly why: string;
+}
+
+const FACTS = z.registry<KeyFacts>();
+
+/** The facts of a key's schema; undefined for what is no key, like a section. */
+export function factsOf(schema: z.ZodType): KeyFacts | undefined {
+  return FACTS.get(schema);
+}
+
+export function integer(options: Common<number> & { readonly min: number; readonly max: number }) {
+  const { min, max } = options;
+  const range = `${min} to ${max}`;
+  const error = (issue: { readonly code?: string | undefined }) =>
+    issue.code === 'invalid_type' ? `must be a whole number, ${range}` : `must be ${range}`;
+  const schema = z
+    .int({ error })
+    .min(min, { error })
+    .max(max, { error })
+    .default(options.default)
+    .describe(options.why);
+  FACTS.add(schema, { wanted: range });
+  return schema;
+}
+
+export function flag(options: Common<boolean>) {
+  const wanted = 'true or false';
+  const schema = z
+    .boolean({ error: `must be ${wanted}` })
+    .default(options.default)
+    .describe(options.why);
+  FACTS.add(schema, { wanted });
+  return schema;
+}
+
+export function choice<const T extends readonly (string | number)[]>(values: T, options: Common<T[number]>) {
+  const wanted = values.join(', ').replace(/, ([^,]*)$/, ' or $1');
+  const literal: z.ZodType<T[number]> = z.literal([...values], { error: `must be ${wanted}` });
+  const schema = literal.default(() => options.default as never).describe(options.why);
+  FACTS.add(schema, { wanted });
+  return schema;
+}
+
+export function text(options: Common<string>) {
+  const error = 'must be a text';
+  const schema = z.string({ error }).min(1, { error }).default(options.default).describe(options.why);
+  FACTS.add(schema, { wanted: 'text', isText: true });
+  return schema;
+}
+
+/** A text that need not be there. */
+export function optionalText(options: Omit<KeyFacts, 'wanted'> & { readonly why: string }) {
+  const error = 'must be a text (in quotes when it looks like a number)';
+  const schema = z.string({ error }).min(1, { error }).optional().describe(options.why);
+  const { why: _, ...facts } = options;
+  FACTS.add(schema, { wanted: 'text', isText: true, ...facts });
+  return schema;
+}
+
+export function addressList(options: { readonly why: string; readonly example: readonly string[] }) {
+  const wanted = 'a list of at least one host:port';
+  const error = `must be ${wanted}`;
+  const schema = z.array(address(), { error }).min(1, { error }).describe(options.why);
+  FACTS.add(schema, { wanted, isText: true, example: options.example });
+  return schema;
+}
+
+export function addressMap(options: { readonly why: string }) {
+  const wanted = 'a map of host:port to host:port';
+  const schema = z
+    .record(address(), address(), { error: `must be ${wanted}` })
+    .default({})
+    .describe(options.why);
+  FACTS.add(schema, { wanted, isText: true });
+  return schema;
+}
+
+export function shaList(options: { readonly why: string }) {
+  const wanted = 'a list of shas (40 hexadecimal digits, in quotes)';
+  const sha = z
+    .string({ error: 'must be a sha in quotes' })
+    .regex(/^[0-9a-fA-F]{40}$/, { error: 'must be 40 hexadecimal digits' });
+  const schema = z
+    .array(sha.toLowerCase(), { error: `must be ${wanted}` })
+    .default([])
+    .describe(options.why);
+  FACTS.add(schema, { wanted, isText: true });
+  return schema;
+}
+
+function address() {
+  const error = 'must be host:port, [host]:port for IPv6';
+  return z.string({ error }).refine(isHostPort, { error });
+}

@@ -1,0 +1,208 @@
+/**
+ * Every key of the config file: its kind, range, default and why. From here come validation (config.ts), the JSON Schema,
+ * the commented default file and the reference page (scripts/generate-schema.ts); a new key is one entry here.
+ * Names and defaults are an interface.
+ */
+import { z } from 'zod';
+import {
+  addressList,
+  addressMap,
+  choice,
+  factsOf,
+  flag,
+  integer,
+  type KeyFacts,
+  optionalText,
+  shaList,
+  text,
+} from './config-keys.ts';
+
+const HOUR_MS = 3_600_000;
+const MAX_COUNT = 10_000_000;
+const MAX_BYTES = 2 ** 40;
+
+const listen = z.strictObject({
+  host: text({ default: '127.0.0.1', why: 'Address on which clients are served; 0.0.0.0 or :: for all' }),
+  port: integer({
+    min: 0,
+    max: 65535,
+    default: 6380,
+    why: 'Port for clients; 0 picks a free one, which the log tells',
+  }),
+  drain_ms: integer({ min: 0, max: HOUR_MS, default: 5000, why: 'On SIGTERM: how long requests in flight may finish' }),
+});
+
+const cluster = z.strictObject({
+  nodes: addressList({
+    why: 'Seed nodes of the cluster: one that answers is enough, the others are found',
+    example: ['127.0.0.1:7000', '127.0.0.1:7001', '127.0.0.1:7002'],
+  }),
+  username: optionalText({ why: 'ACL user as whom evalgate logs in at the nodes', example: 'evalgate' }),
+  password: optionalText({
+    why: 'Password with which evalgate logs in at the nodes',
+    isSecret: true,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the config file's own syntax
+    example: '${REDIS_PASSWORD}',
+  }),
+  nat_map: addressMap({ why: 'Announced address → reachable address, for nodes behind NAT or in containers' }),
+  refresh_interval_ms: integer({
+    min: 100,
+    max: HOUR_MS,
+    default: 15000,
+    why: 'How often the topology is asked for; MOVED and lost connections refresh at once',
+  }),
+  connections_per_node: integer({
+    min: 1,
+    max: 64,
+    default: 4,
+    why: 'Shared connections to a node; more than one only when one is occupied by a slow request',
+  }),
+  dedicated_per_node: integer({
+    min: 0,
+    max: 100_000,
+    default: 1000,
+    why: 'Connections to a node for transactions, blocking commands and pub/sub',
+  }),
+  connect_timeout_ms: integer({ min: 10, max: HOUR_MS, default: 2000, why: 'How long connecting to a node may take' }),
+  node_silence_ms: integer({
+    min: 100,
+    max: HOUR_MS,
+    default: 15000,
+    why: 'A node that does not even answer a ping for so long loses its connections',
+  }),
+  failover_wait_ms: integer({
+    min: 0,
+    max: HOUR_MS,
+    default: 5000,
+    why: 'How long a request that was never sent waits for a shard without a primary',
+  }),
+});
+
+const scripting = z.strictObject({
+  script_check_enable: choice([0, 1, 'observe'], {
+    default: 1,
+    why: 'Lua checks: 0 off, 1 refuse, observe: forward, log and count',
+  }),
+  script_check_profile: choice(['tair', 'tair_legacy', 'safe'], { default: 'tair', why: 'Which Lua checks apply' }),
+  script_check_unpack: choice(['reject', 'args'], {
+    default: 'reject',
+    why: 'unpack in redis.call: refused, or allowed for arguments that are no keys',
+  }),
+  script_check_alias: choice(['reject', 'resolve'], {
+    default: 'reject',
+    why: 'Local names for redis.call, KEYS and keys: refused, or followed',
+  }),
+  script_check_exempt: shaList({ why: 'Scripts that are never checked' }),
+  script_check_max_bytes: integer({
+    min: 0,
+    max: MAX_BYTES,
+    default: 262144,
+    why: 'A larger body is not analysed: forwarded, logged, counted, never taken for read-only',
+  }),
+  keyless_scripts: choice(['reject', 'route'], {
+    default: 'reject',
+    why: 'Scripts without keys: refused, or sent to a master, the same one for the same script',
+  }),
+  registry_max_bytes: integer({
+    min: 1024,
+    max: MAX_BYTES,
+    default: 67108864,
+    why: 'Script bodies held; beyond it the least recently used that came by EVAL goes',
+  }),
+  eval_to_evalsha: flag({
+    default: true,
+    why: 'Send EVALSHA to the node when a client sends a body that the node already has',
+  }),
+});
+
+const limits = z.strictObject({
+  max_clients: integer({ min: 1, max: MAX_COUNT, default: 10000, why: 'Clients at a time; one more is refused' }),
+  max_request_bytes: integer({ min: 1024, max: MAX_BYTES, default: 536870912, why: 'Size of one request' }),
+  client_output_bytes: integer({
+    min: 1024,
+    max: MAX_BYTES,
+    default: 67108864,
+    why: 'Replies a client has not read: at a quarter its requests pause, at the limit the node connection pauses',
+  }),
+  client_stall_ms: integer({
+    min: 100,
+    max: HOUR_MS,
+    default: 60000,
+    why: 'A client at client_output_bytes is closed when it takes no byte for so long',
+  }),
+  in_flight_per_client: integer({
+    min: 1,
+    max: MAX_COUNT,
+    default: 10000,
+    why: 'Unanswered requests of one client; reading pauses beyond',
+  }),
+  in_flight_bytes_per_client: integer({
+    min: 1024,
+    max: MAX_BYTES,
+    default: 67108864,
+    why: 'Bytes of these; reading pauses beyond, one larger request alone is allowed',
+  }),
+  node_pending_bytes: integer({
+    min: 1024,
+    max: MAX_BYTES,
+    default: 268435456,
+    why: 'Requests queued to one node; reading from its clients pauses beyond',
+  }),
+  buffered_bytes: integer({
+    min: 1024,
+    max: MAX_BYTES,
+    default: 1073741824,
+    why: 'Buffered for all clients together; reading pauses beyond',
+  }),
+  redirects: integer({ min: 0, max: 1000, default: 16, why: 'Redirects that one request follows' }),
+  waiting_requests: integer({
+    min: 0,
+    max: MAX_COUNT,
+    default: 100000,
+    why: 'Requests waiting for a shard without a primary, all clients together',
+  }),
+});
+
+const log = z.strictObject({
+  level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+    why: 'The least severe messages that are written',
+  }),
+  format: choice(['json', 'pretty'], { default: 'json', why: 'json for machines, pretty for people' }),
+});
+
+/** The sections in the order of the reference page. */
+export const SECTIONS = { listen, cluster, scripting, limits, log } as const;
+
+export type SectionName = keyof typeof SECTIONS;
+
+/** Keys and list positions from the root of a config to a value. */
+export type KeyPath = readonly PropertyKey[];
+
+/** The facts of the key at or above a path; undefined when the path leads to no key. */
+export function factsAt([section, key]: KeyPath): KeyFacts | undefined {
+  const shape: Readonly<Record<PropertyKey, z.ZodType>> | undefined = SECTIONS[section as SectionName]?.shape;
+  const schema = key === undefined ? undefined : shape?.[key];
+  return schema === undefined ? undefined : factsOf(schema);
+}
+
+export const configSchema = z.strictObject({
+  listen: listen.prefault({}),
+  // Without nodes there is nothing to start; an empty map here makes the missing key the one that is named.
+  cluster: cluster.prefault({} as z.input<typeof cluster>),
+  scripting: scripting.prefault({}),
+  limits: limits.prefault({}),
+  log: log.prefault({}),
+});
+
+type DeepReadonly<T> = T extends (infer U)[]
+  ? readonly DeepReadonly<U>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/** A whole config: every default applied, frozen to the last value. */
+export type Config = DeepReadonly<z.output<typeof configSchema>>;
+
+/** What a config file may hold. */
+export type ConfigInput = DeepReadonly<z.input<typeof configSchema>>;

@@ -1,0 +1,69 @@
+/**
+ * One ioredis client a node, for the control plane: topology, COMMAND, pings. Never for a client's commands.
+ *
+ * Nothing is queued and nothing is sent again by itself: a command that was meant for one moment (a KILL, a FLUSH)
+ * must not come later, after a reconnect.
+ */
+import { Redis } from 'ioredis';
+import type { Node } from '../cluster/topology.ts';
+
+export interface ControlOptions {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+const COMMAND_TIMEOUT_MS = 500;
+
+export class ControlClients {
+  readonly #options: ControlOptions;
+  readonly #clients = new Map<string, Redis>();
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+  }
+
+  /** Asks a node and gives the decoded reply. Rejects after 500 ms, when the node cannot be reached, or on an error reply. */
+  async call(node: Pick<Node, 'host' | 'port' | 'address'>, command: string, ...args: string[]): Promise<unknown> {
+    const client = this.#clientOf(node);
+    if (client.status === 'wait' || client.status === 'end') await client.connect();
+    return await client.call(command, ...args);
+  }
+
+  #clientOf({ host, port, address }: Pick<Node, 'host' | 'port' | 'address'>): Redis {
+    const known = this.#clients.get(address);
+    if (known !== undefined && known.status !== 'end') return known;
+    const { username, password } = this.#options;
+    const client = new Redis({
+      host,
+      port,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      lazyConnect: true,
+      enableReadyCheck: false,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      connectTimeout: COMMAND_TIMEOUT_MS,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      connectionName: 'evalgate',
+    });
+    client.on('error', () => {});
+    this.#clients.set(address, client);
+    return client;
+  }
+
+  /** Closes the clients of nodes that are not among these addresses. */
+  retain(addresses: ReadonlySet<string>): void {
+    for (const [address, client] of this.#clients) {
+      if (addresses.has(address)) continue;
+      client.disconnect();
+      this.#clients.delete(address);
+    }
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.disconnect();
+    this.#clients.clear();
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Notices nodes that are connected but silent: frozen processes, cut networks.
+ *
+ * Every 100 ms it looks at the oldest unanswered request of each connection. Where that is older than 200 ms the node
+ * is pinged on its control connection; a node that answers is only slow. One that answers nothing for
+ * `node_silence_ms`, or for 1 s when its slots have gone to another node, loses its connections, so that a late OK of
+ * a deposed master is never passed on (C4).
+ */
+import type { Topology } from '../cluster/topology.ts';
+import type { Pool } from '../upstream/pool.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { ControlClients } from './control-clients.ts';
+import { isReply } from './topology-source.ts';
+
+const LOOK_EVERY_MS = 100;
+const SLOW_AFTER_MS = 200;
+const DEPOSED_SILENCE_MS = 1000;
+
+export interface NodeWatchOptions {
+  readonly upstream: Upstream;
+  readonly clients: ControlClients;
+  readonly nodeSilenceMs: number;
+  readonly topology: () => Topology;
+  readonly onSuspect: (pool: Pool) => void;
+}
+
+export class NodeWatch {
+  readonly #options: NodeWatchOptions;
+  readonly #answeredAtMs = new Map<string, number>();
+  readonly #pinging = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(options: NodeWatchOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const nowMs = performance.now();
+    for (const pool of this.#options.upstream.pools) {
+      pool.flushOwed();
+      const sinceMs = oldestHead(pool);
+      if (nowMs - sinceMs > SLOW_AFTER_MS) this.#judge(pool, sinceMs, nowMs);
+    }
+  }
+
+  #judge(pool: Pool, sinceMs: number, nowMs: number): void {
+    const { address } = pool.node;
+    const heardMs = Math.max(sinceMs, this.#answeredAtMs.get(address) ?? 0);
+    const silentMs = Math.round(nowMs - heardMs);
+    const limitMs = this.#isDeposed(pool) ? DEPOSED_SILENCE_MS : this.#options.nodeSilenceMs;
+    if (silentMs >= limitMs) {
+      pool.destroy('silent', `did not answer for ${silentMs} ms`);
+      return;
+    }
+    if (silentMs > SLOW_AFTER_MS) this.#options.onSuspect(pool);
+    if (!this.#pinging.has(address)) void this.#ping(pool);
+  }
+
+  #isDeposed(pool: Pool): boolean {
+    return !this.#options.topology().shards.some((shard) => shard.primary.address === pool.node.address);
+  }
+
+  async #ping(pool: Pool): Promise<void> {
+    const { address } = pool.node;
+    this.#pinging.add(address);
+    try {
+      await this.#options.clients.call(pool.node, 'PING');
+      this.#answeredAtMs.set(address, performance.now());
+    } catch (error) {
+      if (isReply(error)) this.#answeredAtMs.set(address, performance.now());
+    } finally {
+      this.#pinging.delete(address);
+    }
+  }
+}
+
+/** Since when the longest waiting head of a pool's connections waits; now, without any. */
+function oldestHead(pool: Pool): number {
+  let sinceMs = Number.POSITIVE_INFINITY;
+  for (const { head, state, isPaused } of pool.connections) {
+    if (head !== undefined && state === 'ready' && !isPaused) sinceMs = Math.min(sinceMs, head.sinceMs);
+  }
+  return sinceMs;
+}

@@ -1,0 +1,179 @@
+/**
+ * The composition root: makes everything, hands each part what it needs, and keeps the few things that change while
+ * the proxy runs (topology, command table).
+ *
+ *     config ─▶ Proxy ─▶ ControlClients ─▶ TopologySource ─┐ publishes
+ *                    ├▶ Upstream ◀─ NodeWatch              ▼
+ *                    └▶ Listener ─▶ Session … ◀──────── Runtime (topology, planner)
+ */
+import type { Logger } from 'pino';
+import type { Redirect } from '../cluster/redirect.ts';
+import { EMPTY_TOPOLOGY, type Node, type Topology } from '../cluster/topology.ts';
+import { type CommandTable, SHIPPED_TABLE, tableFromReply } from '../command/table.ts';
+import { Planner } from '../plan/planner.ts';
+import { ScriptRegistry } from '../script/registry.ts';
+import { Counters } from '../session/counters.ts';
+import { type ListenAddress, Listener } from '../session/listener.ts';
+import type { Limits, Runtime } from '../session/runtime.ts';
+import { Turn } from '../upstream/turn.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import type { Config } from './config.ts';
+import { ControlClients } from './control-clients.ts';
+import { parseHostPort } from './host-port.ts';
+import { NodeWatch } from './node-watch.ts';
+import { TopologySource } from './topology-source.ts';
+
+export class ProxyServer implements Runtime {
+  readonly turn = new Turn();
+  readonly counters = new Counters();
+  readonly registry: ScriptRegistry;
+  readonly upstream: Upstream;
+  readonly limits: Limits;
+  topology: Topology = EMPTY_TOPOLOGY;
+  planner: Planner;
+  serverVersion = '7.0.0';
+  address: ListenAddress = { host: '', port: 0 };
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #clients: ControlClients;
+  readonly #source: TopologySource;
+  readonly #watch: NodeWatch;
+  readonly #listener: Listener;
+
+  /** Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError. */
+  static async start(config: Config, log: Logger): Promise<ProxyServer> {
+    const proxy = new ProxyServer(config, log);
+    try {
+      await proxy.#source.refresh(undefined);
+      proxy.address = await proxy.#listener.listen(config.listen);
+    } catch (error) {
+      await proxy.stop();
+      throw error;
+    }
+    log.info({ ...proxy.address, shards: proxy.topology.shards.length }, 'listening');
+    return proxy;
+  }
+
+  private constructor(config: Config, log: Logger) {
+    const { cluster, scripting } = config;
+    this.#config = config;
+    this.#log = log;
+    this.limits = limitsFrom(config);
+    this.registry = new ScriptRegistry({
+      maxBytes: scripting.registry_max_bytes,
+      onForgotten: (script) => this.upstream.forgetScript(script),
+    });
+    this.planner = this.#plannerFor(SHIPPED_TABLE);
+    const identity = { username: cluster.username, password: cluster.password };
+    this.#clients = new ControlClients(identity);
+    this.upstream = new Upstream({
+      turn: this.turn,
+      events: {
+        onConnected: (node) => log.info({ node: node.address }, 'node connected again'),
+        onDisconnected: (node, reason) => this.#onDisconnected(node, reason),
+      },
+      options: {
+        identity,
+        maxConnections: cluster.connections_per_node,
+        connectTimeoutMs: cluster.connect_timeout_ms,
+        maxReplyBytes: config.limits.buffered_bytes,
+        maxPendingBytes: config.limits.node_pending_bytes,
+        evalToEvalsha: scripting.eval_to_evalsha,
+        purpose: 'shared',
+      },
+    });
+    this.#source = new TopologySource({
+      seeds: cluster.nodes.map(parseHostPort),
+      natMap: new Map(Object.entries(cluster.nat_map).map(([from, to]) => [from, parseHostPort(to)])),
+      refreshIntervalMs: cluster.refresh_interval_ms,
+      clients: this.#clients,
+      log,
+      onChange: (topology) => this.#publish(topology),
+    });
+    this.#watch = new NodeWatch({
+      upstream: this.upstream,
+      clients: this.#clients,
+      nodeSilenceMs: cluster.node_silence_ms,
+      topology: () => this.topology,
+      onSuspect: (pool) => this.#source.suspect(pool.node),
+    });
+    this.#listener = new Listener(this);
+  }
+
+  /** Stops accepting, finishes what is in flight within `listen.drain_ms`, closes everything. */
+  async stop(): Promise<void> {
+    this.#source.stop();
+    await this.#listener.stop(this.#config.listen.drain_ms);
+    this.#watch.stop();
+    this.upstream.destroy();
+    this.#clients.close();
+    this.#log.info('stopped');
+  }
+
+  locate(redirect: Redirect, answering: Node): Node | undefined {
+    return this.#source.locate(redirect, answering);
+  }
+
+  refresh(first: Node | undefined): Promise<void> {
+    return this.#source.refresh(first);
+  }
+
+  onFault(error: unknown): void {
+    this.#log.error({ err: error }, 'a client lost its connection to a bug in evalgate');
+  }
+
+  #plannerFor(table: CommandTable): Planner {
+    const policy = Object.freeze({ keylessScripts: this.#config.scripting.keyless_scripts });
+    return new Planner({ table, registry: this.registry, policy });
+  }
+
+  #publish(topology: Topology): void {
+    this.topology = topology;
+    this.upstream.retain(topology);
+    const shards = topology.shards.map(({ primary, replicas, slotCount }) => ({
+      primary: primary.address,
+      replicas: replicas.map((node) => node.address),
+      slots: slotCount,
+    }));
+    this.#log.info({ shards }, 'topology changed');
+    this.#listener.onTopology();
+    void this.#learnCommands(topology);
+  }
+
+  /** The commands of the live cluster, from whichever primary answers first. */
+  async #learnCommands(topology: Topology): Promise<void> {
+    for (const { primary } of topology.shards) {
+      try {
+        const reply = await this.#clients.call(primary, 'COMMAND');
+        const info = String(await this.#clients.call(primary, 'INFO', 'server'));
+        if (this.topology !== topology) return;
+        this.planner = this.#plannerFor(tableFromReply(reply));
+        this.serverVersion = /^redis_version:(\S+)/m.exec(info)?.[1] ?? this.serverVersion;
+        return;
+      } catch (error) {
+        this.#log.debug({ node: primary.address, err: error }, 'COMMAND was not answered');
+      }
+    }
+  }
+
+  #onDisconnected(node: Node, reason: string): void {
+    this.#log.warn({ node: node.address, reason }, 'node connection lost');
+    this.#source.suspect(node);
+  }
+}
+
+function limitsFrom({ limits, cluster }: Config): Limits {
+  return Object.freeze({
+    maxClients: limits.max_clients,
+    maxRequestBytes: limits.max_request_bytes,
+    clientOutputBytes: limits.client_output_bytes,
+    clientStallMs: limits.client_stall_ms,
+    inFlightPerClient: limits.in_flight_per_client,
+    inFlightBytesPerClient: limits.in_flight_bytes_per_client,
+    bufferedBytes: limits.buffered_bytes,
+    redirects: limits.redirects,
+    waitingRequests: limits.waiting_requests,
+    failoverWaitMs: cluster.failover_wait_ms,
+    nodeSilenceMs: cluster.node_silence_ms,
+  });
+}

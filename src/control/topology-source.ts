@@ -1,0 +1,179 @@
+/**
+ * Finds out who owns which slot, and publishes a new `Topology` when that changed.
+ *
+ * Asked are, one after another until one answers: the node that sent a MOVED (others lag behind it), the nodes known,
+ * the seeds. One refresh at a time; who asks for one meanwhile waits for the next, because the one under way may have
+ * been answered before the change. While a primary does not answer, it is repeated every 200 ms.
+ */
+import type { Logger } from 'pino';
+import type { Redirect } from '../cluster/redirect.ts';
+import {
+  type AddressContext,
+  EMPTY_TOPOLOGY,
+  formatAddress,
+  makeNode,
+  type Node,
+  type Topology,
+  topologyFromSlots,
+} from '../cluster/topology.ts';
+import type { ControlClients } from './control-clients.ts';
+import type { HostPort } from './host-port.ts';
+
+const REPEAT_MS = 200;
+
+export interface TopologySourceOptions {
+  readonly seeds: readonly HostPort[];
+  readonly natMap: AddressContext['natMap'];
+  readonly refreshIntervalMs: number;
+  readonly clients: ControlClients;
+  readonly log: Logger;
+  readonly onChange: (topology: Topology) => void;
+}
+
+export class TopologySource {
+  current: Topology = EMPTY_TOPOLOGY;
+  readonly #options: TopologySourceOptions;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #first: Node | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+  /** Why no node answered, so that it is logged once. */
+  #problem = '';
+  /** Primaries that lost a connection and have not answered since. */
+  readonly #suspects = new Set<string>();
+
+  constructor(options: TopologySourceOptions) {
+    this.#options = options;
+  }
+
+  /** Asks again, first the node given; settles when a refresh that began after the call is done. Never rejects. */
+  refresh(first: Node | undefined): Promise<void> {
+    this.#first ??= first;
+    if (this.#running === undefined) return this.#run();
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#run();
+    });
+    return this.#next;
+  }
+
+  /** A connection to this node was lost, or could not be made: look until it answers or is no primary any more. */
+  suspect(node: Node): void {
+    this.#suspects.add(node.address);
+    void this.refresh(undefined);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** The node that a redirect names, if it is known. */
+  locate(redirect: Redirect, answering: Node): Node | undefined {
+    if (redirect.host === undefined) return undefined;
+    const announced = { host: redirect.host === '' ? answering.host : redirect.host, port: redirect.port };
+    const { address } = makeNode(announced, { askedHost: answering.host, natMap: this.#options.natMap });
+    for (const node of this.current.nodes.values()) if (node.address === address) return node;
+    return undefined;
+  }
+
+  #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#running = this.#refreshOnce()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'topology refresh failed'))
+      .finally(() => {
+        this.#running = undefined;
+        this.#schedule();
+      });
+    return this.#running;
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#timer);
+    const isWhole = this.current.shards.length > 0 && this.#suspects.size === 0 && this.#problem === '';
+    this.#timer = setTimeout(() => void this.refresh(undefined), isWhole ? this.#options.refreshIntervalMs : REPEAT_MS);
+  }
+
+  async #refreshOnce(): Promise<void> {
+    const first = this.#first;
+    this.#first = undefined;
+    const problems: string[] = [];
+    for (const node of this.#candidates(first)) {
+      if (this.#isStopped) return;
+      try {
+        const reply = await this.#options.clients.call(node, 'CLUSTER', 'SLOTS');
+        const topology = topologyFromSlots(reply, { askedHost: node.host, natMap: this.#options.natMap });
+        if (topology.shards.length === 0) throw new Error('knows no slots');
+        this.#accept(topology);
+        await this.#clearSuspects();
+        return;
+      } catch (error) {
+        problems.push(`${node.address}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    this.#report(problems.join('; '));
+  }
+
+  /** Whom to ask, in order, each once. */
+  #candidates(first: Node | undefined): Pick<Node, 'host' | 'port' | 'address'>[] {
+    const known = [...this.current.nodes.values()];
+    const healthy = known.filter((node) => !this.#suspects.has(node.address));
+    const seeds = this.#options.seeds.map((seed) => ({ ...seed, address: formatAddress(seed.host, seed.port) }));
+    const all = [...(first === undefined ? [] : [first]), ...shuffled(healthy), ...seeds, ...known];
+    return [...new Map(all.map((node) => [node.address, node])).values()];
+  }
+
+  #accept(topology: Topology): void {
+    this.#report('');
+    if (topology.signature === this.current.signature) return;
+    this.current = topology;
+    this.#options.clients.retain(
+      new Set([
+        ...[...topology.nodes.values()].map((node) => node.address),
+        ...this.#options.seeds.map((seed) => formatAddress(seed.host, seed.port)),
+      ]),
+    );
+    this.#options.onChange(topology);
+  }
+
+  #report(problem: string): void {
+    if (problem !== '' && this.#problem === '') this.#options.log.warn({ problem }, 'no node of the cluster answers');
+    if (problem === '' && this.#problem !== '') this.#options.log.info('the cluster answers again');
+    this.#problem = problem;
+  }
+
+  /** A suspect is cleared when it answers, or when it is no primary any more. */
+  async #clearSuspects(): Promise<void> {
+    const primaries = new Map(this.current.shards.map(({ primary }) => [primary.address, primary]));
+    await Promise.all(
+      [...this.#suspects].map(async (address) => {
+        const primary = primaries.get(address);
+        const answers = primary === undefined || (await this.#answers(primary));
+        if (answers) this.#suspects.delete(address);
+      }),
+    );
+  }
+
+  async #answers(node: Node): Promise<boolean> {
+    try {
+      await this.#options.clients.call(node, 'PING');
+      return true;
+    } catch (error) {
+      return isReply(error);
+    }
+  }
+}
+
+/** Whether an ioredis error is a reply of the node (BUSY, LOADING) and not the lack of one. */
+export function isReply(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
+}
+
+function shuffled<T>(values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ value }) => value);
+}

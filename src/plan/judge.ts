@@ -1,0 +1,66 @@
+/**
+ * Reads a node's reply to one request and says what is to be done: the session obeys.
+ *
+ *     no '-'  ───────────────────────────────▶ deliver   (one comparison, the common case)
+ *     MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY
+ *        of a plain command ─────────────────▶ moved │ ask │ retry
+ *        of a script or function ────────────▶ confirm: it may have returned the text itself (C4)
+ *     NOSCRIPT of that node, to an EVALSHA ──▶ heal (C5)
+ */
+import { parseRedirect, type Redirect } from '../cluster/redirect.ts';
+
+/** What of a request matters to the judgement of its reply. */
+export interface Judged {
+  /** Slot of its keys; ANY_SLOT without keys. */
+  readonly slot: number;
+  /** A script or function, which can return any text. */
+  readonly isCall: boolean;
+  /** It went up as EVALSHA. */
+  readonly wentAsEvalsha: boolean;
+  /** The reply is that of a witness, which runs nothing. */
+  readonly isWitness: boolean;
+}
+
+export type Verdict =
+  | { readonly kind: 'deliver' }
+  /** Send the witness: the reply may be the script's own. */
+  | { readonly kind: 'confirm' }
+  | { readonly kind: 'redirect'; readonly redirect: Redirect }
+  /** Refused for now: once more, to whoever owns the slot then. */
+  | { readonly kind: 'retry'; readonly afterMs: number; readonly refresh: boolean }
+  | { readonly kind: 'heal' };
+
+const DELIVER: Verdict = Object.freeze({ kind: 'deliver' });
+const CONFIRM: Verdict = Object.freeze({ kind: 'confirm' });
+const HEAL: Verdict = Object.freeze({ kind: 'heal' });
+
+/** A refusal is short: longer error lines are a script's own. */
+const MAX_REFUSAL_BYTES = 512;
+const RETRY: Readonly<Record<string, Verdict>> = {
+  TRYAGAIN: { kind: 'retry', afterMs: 10, refresh: false },
+  CLUSTERDOWN: { kind: 'retry', afterMs: 100, refresh: true },
+  LOADING: { kind: 'retry', afterMs: 100, refresh: true },
+  MASTERDOWN: { kind: 'retry', afterMs: 100, refresh: true },
+  READONLY: { kind: 'retry', afterMs: 100, refresh: true },
+};
+/** What a witness can truly get before it would have run (`processCommand` in Redis's server.c). */
+const WITNESSED = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY']);
+
+/** `noscript` is the node's own text for a sha that nobody has, CRLF included; undefined while it is not known. */
+export function judge(reply: Uint8Array, judged: Judged, noscript: Uint8Array | undefined): Verdict {
+  if (reply[0] !== 0x2d || reply.length > MAX_REFUSAL_BYTES) return DELIVER;
+  if (judged.wentAsEvalsha && noscript !== undefined && Buffer.compare(reply, noscript) === 0) return HEAL;
+  const line = Buffer.from(reply).toString('latin1');
+  const code = line.slice(1, line.search(/[ \r]/));
+  if (code === 'MOVED' || code === 'ASK') return judgeRedirect(line, judged);
+  const retry = RETRY[code];
+  if (retry === undefined) return DELIVER;
+  if (judged.isWitness) return WITNESSED.has(code) ? retry : DELIVER;
+  return judged.isCall ? CONFIRM : retry;
+}
+
+function judgeRedirect(line: string, judged: Judged): Verdict {
+  const redirect = parseRedirect(line);
+  if (redirect === undefined || redirect.slot !== judged.slot) return DELIVER;
+  return judged.isCall && !judged.isWitness ? CONFIRM : { kind: 'redirect', redirect };
+}

@@ -1,0 +1,103 @@
+/**
+ * What is to be done with one request: the planner decides before the wire, the session only obeys.
+ *
+ * A plan is borrowed like the request it was made for: forward plans are interned and the script plan is one object
+ * that is filled anew, so the common paths make no garbage.
+ */
+
+import { SLOT_COUNT } from '../cluster/slot.ts';
+import type { ResponsePolicy } from '../command/spec.ts';
+import type { Command } from '../command/table.ts';
+import type { Script } from '../script/script.ts';
+
+/** Any master will do. */
+export const ANY_SLOT = -1;
+
+/** Answer now: refusals, and replies that are always the same. */
+export interface ReplyPlan {
+  readonly kind: 'reply';
+  readonly bytes: Buffer;
+}
+
+/** Concerns the client's own connection: the session does it. */
+export interface LocalPlan {
+  readonly kind: 'local';
+  readonly command: Command;
+}
+
+/** To the owner of the slot, bytes untouched. */
+export interface ForwardPlan {
+  readonly kind: 'forward';
+  readonly slot: number;
+}
+
+/** A script or function call: to the owner of the slot, under C4's witness and C5's care. */
+export interface CallPlan {
+  readonly kind: 'call';
+  slot: number;
+  /** The script, when it is known; undefined for functions and for scripts that nobody knows or that are not held. */
+  script: Script | undefined;
+  /** What the client sent. */
+  form: 'eval' | 'evalsha' | 'function';
+  /** The read-only form of the command. */
+  isReadOnly: boolean;
+  /** Number of keys, for the witness. */
+  keyCount: number;
+}
+
+/** One request for each slot; replies merged in the order of the keys. */
+export interface SplitPlan {
+  readonly kind: 'split';
+  readonly parts: readonly Part[];
+  readonly policy: ResponsePolicy;
+}
+
+export interface Part {
+  readonly slot: number;
+  readonly frame: Buffer;
+  /** Which of the request's keys, in order, this part holds. */
+  readonly keys: readonly number[];
+}
+
+/** To many nodes, bytes untouched; replies merged by the response policy. */
+export interface BroadcastPlan {
+  readonly kind: 'broadcast';
+  /** `writers`: the nodes that this session has written to. */
+  readonly scope: 'shards' | 'nodes' | 'writers';
+  readonly policy: ResponsePolicy;
+}
+
+/** SCRIPT LOAD, EXISTS, FLUSH, KILL and FUNCTION KILL: many nodes and the registry. */
+export interface ScriptCommandPlan {
+  readonly kind: 'script_command';
+  readonly action: 'load' | 'exists' | 'flush' | 'kill';
+}
+
+/** Walks the shards one by one. */
+export interface WalkPlan {
+  readonly kind: 'scan' | 'randomkey';
+}
+
+/** Close the connection without a word. */
+export interface ClosePlan {
+  readonly kind: 'close';
+}
+
+export type Plan =
+  | ReplyPlan
+  | LocalPlan
+  | ForwardPlan
+  | CallPlan
+  | SplitPlan
+  | BroadcastPlan
+  | ScriptCommandPlan
+  | WalkPlan
+  | ClosePlan;
+
+const FORWARD: ForwardPlan[] = [];
+for (let slot = ANY_SLOT; slot < SLOT_COUNT; slot++) FORWARD.push(Object.freeze({ kind: 'forward', slot }));
+
+/** The forward plan of a slot, or of ANY_SLOT. */
+export function forwardTo(slot: number): ForwardPlan {
+  return FORWARD[slot + 1] as ForwardPlan;
+}

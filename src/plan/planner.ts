@@ -1,0 +1,210 @@
+/**
+ * Decides what happens with a request: bytes in, `Plan` out, nothing else touched but the script registry (a body that
+ * is accepted in EVAL is known from then on).
+ *
+ *     name ─▶ Command ─▶ handling ─▶ keys → slot ─▶ forward │ split │ CROSSSLOT
+ *                                 ├▶ script-call.ts: SPEC 3's order of judgement
+ *                                 └▶ broadcast by tips, local, walks, refusals
+ *
+ * What the server can judge better (arity, syntax, unknown commands) is forwarded, so that its own text answers.
+ */
+import { slotOf } from '../cluster/slot.ts';
+import { KeyPositions, keyPositions } from '../command/key-positions.ts';
+import type { Command, CommandTable } from '../command/table.ts';
+import { EVALGATE, errorLine, REDIS, TAIR } from '../resp/errors.ts';
+import type { Request } from '../resp/request.ts';
+import type { ScriptRegistry } from '../script/registry.ts';
+import { CallPlanner } from './call-planner.ts';
+import { ANY_SLOT, forwardTo, type Plan } from './plan.ts';
+import type { Policy } from './policy.ts';
+import { splitBySlot } from './split.ts';
+
+const CROSS_SLOT = -2;
+
+const CLOSE: Plan = { kind: 'close' };
+const SCAN: Plan = { kind: 'scan' };
+const RANDOMKEY: Plan = { kind: 'randomkey' };
+const LOAD: Plan = { kind: 'script_command', action: 'load' };
+const EXISTS: Plan = { kind: 'script_command', action: 'exists' };
+const FLUSH: Plan = { kind: 'script_command', action: 'flush' };
+const KILL: Plan = { kind: 'script_command', action: 'kill' };
+const REFUSE_CROSS_SLOT = refuse(REDIS.crossSlot);
+const REFUSE_DEBUG = refuse(TAIR.scriptDebug);
+
+export interface PlannerOptions {
+  readonly table: CommandTable;
+  readonly registry: ScriptRegistry;
+  readonly policy: Policy;
+}
+
+export class Planner {
+  readonly table: CommandTable;
+  /** The command of the request that was planned last. */
+  command: Command | undefined;
+  readonly #registry: ScriptRegistry;
+  readonly #calls: CallPlanner;
+  readonly #positions = new KeyPositions();
+
+  constructor({ table, registry, policy }: PlannerOptions) {
+    this.table = table;
+    this.#registry = registry;
+    this.#calls = new CallPlanner({ table, registry, policy });
+  }
+
+  /** The plan for a request; both are borrowed until the next one. */
+  plan(request: Request): Plan {
+    const command = this.#commandOf(request);
+    this.command = command;
+    if (command === undefined) return isAttack(request) ? CLOSE : forwardTo(ANY_SLOT);
+    if (!command.fitsArity(request.argc)) return this.#misfit(command);
+    if (command.soleKeyIndex > 0 && command.handling === 'keys') {
+      const index = command.soleKeyIndex;
+      return forwardTo(slotOf(request.bytes, request.argStart(index), request.argEnd(index)));
+    }
+    return this.#planByHandling(command, request);
+  }
+
+  /** The command, or the subcommand if it is a container; undefined when the cluster knows none of that name. */
+  #commandOf(request: Request): Command | undefined {
+    const { bytes } = request;
+    const command = this.table.find(bytes, request.argStart(0), request.argEnd(0));
+    if (command?.subcommands === undefined || request.argc < 2) return command;
+    return command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command);
+  }
+
+  /** Wrong arity: the node's own text, except for scripts, whose text is ours to keep, and what it must not see. */
+  #misfit(command: Command): Plan {
+    switch (command.handling) {
+      case 'eval':
+      case 'evalsha':
+        return refuse(REDIS.arity(command.name));
+      case 'script_debug':
+        return REFUSE_DEBUG;
+      case 'unsupported':
+        return refuse(EVALGATE.notSupported(displayName(command)));
+      case 'local':
+        return refuse(REDIS.arity(command.name));
+      default:
+        return forwardTo(ANY_SLOT);
+    }
+  }
+
+  #planByHandling(command: Command, request: Request): Plan {
+    switch (command.handling) {
+      case 'keys':
+        return this.#planKeys(command, request);
+      case 'split':
+        return this.#planSplit(command, request);
+      case 'any':
+        return forwardTo(ANY_SLOT);
+      case 'broadcast':
+        return broadcast(command);
+      case 'eval':
+      case 'evalsha':
+      case 'fcall':
+        return this.#calls.plan(command, request);
+      case 'xread':
+        return hasBlock(request)
+          ? refuse(EVALGATE.notSupported(`${displayName(command)} BLOCK`))
+          : this.#planKeys(command, request);
+      case 'wait':
+        return { kind: 'broadcast', scope: 'writers', policy: 'agg_min' };
+      case 'local':
+        return { kind: 'local', command };
+      case 'unsupported':
+        return refuse(EVALGATE.notSupported(displayName(command)));
+      default:
+        return this.#planOwn(command, request);
+    }
+  }
+
+  #planOwn(command: Command, request: Request): Plan {
+    switch (command.handling) {
+      case 'scan':
+        return SCAN;
+      case 'randomkey':
+        return RANDOMKEY;
+      case 'script_load':
+        return LOAD;
+      case 'script_exists':
+        return EXISTS;
+      case 'script_flush':
+        return FLUSH;
+      case 'script_kill':
+        return KILL;
+      case 'script_show':
+        return this.#planShow(request);
+      default:
+        return REFUSE_DEBUG;
+    }
+  }
+
+  /** SCRIPT SHOW: the body if the registry has it, else a master says what it thinks of the command. */
+  #planShow(request: Request): Plan {
+    const script = this.#registry.find(request.bytes, request.argStart(2), request.argEnd(2));
+    if (script === undefined) return forwardTo(ANY_SLOT);
+    const header = Buffer.from(`$${script.body.length}\r\n`);
+    return { kind: 'reply', bytes: Buffer.concat([header, script.body, Buffer.from('\r\n')]) };
+  }
+
+  #planKeys(command: Command, request: Request): Plan {
+    keyPositions(command.spec, request, this.#positions);
+    const slot = this.#commonSlot(request);
+    return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : forwardTo(slot);
+  }
+
+  #planSplit(command: Command, request: Request): Plan {
+    const fits = keyPositions(command.spec, request, this.#positions);
+    const slot = this.#commonSlot(request);
+    if (slot !== CROSS_SLOT) return forwardTo(slot);
+    const parts = fits ? splitBySlot(request, this.#positions) : undefined;
+    if (parts === undefined) return forwardTo(ANY_SLOT);
+    return { kind: 'split', parts, policy: command.spec.responsePolicy };
+  }
+
+  /** The slot of all keys found; ANY_SLOT without keys, CROSS_SLOT when they differ. */
+  #commonSlot(request: Request): number {
+    const { bytes } = request;
+    const positions = this.#positions;
+    let slot = ANY_SLOT;
+    for (let i = 0; i < positions.count; i++) {
+      const index = positions.at(i);
+      const other = slotOf(bytes, request.argStart(index), request.argEnd(index));
+      if (slot !== ANY_SLOT && other !== slot) return CROSS_SLOT;
+      slot = other;
+    }
+    return slot;
+  }
+}
+
+/** A container whose subcommand is unknown: the container's own facts, no arity, so that the node answers. */
+function unknownSubcommand(container: Command): Command | undefined {
+  return container.handling === 'unsupported' ? container : undefined;
+}
+
+function broadcast(command: Command): Plan {
+  const { requestPolicy, responsePolicy } = command.spec;
+  return { kind: 'broadcast', scope: requestPolicy === 'all_nodes' ? 'nodes' : 'shards', policy: responsePolicy };
+}
+
+/** `CONFIG SET` for `config|set`. */
+function displayName(command: Command): string {
+  return command.name.replace('|', ' ').toUpperCase();
+}
+
+function refuse(text: string): Plan {
+  return { kind: 'reply', bytes: errorLine(text) };
+}
+
+function hasBlock(request: Request): boolean {
+  for (let i = 1; i < request.argc; i++) {
+    if (request.isWord(i, 'streams')) return false;
+    if (request.isWord(i, 'block')) return true;
+  }
+  return false;
+}
+
+/** HTTP spoken to a Redis port (`securityWarningCommand` in Redis's networking.c). */
+function isAttack(request: Request): boolean {
+  return request.isWord(0, 'post') || request.isWord(0, 'host:');
+}

@@ -1,0 +1,35 @@
+/**
+ * Encodes requests to nodes and the replies that evalgate makes itself. Replies that come from a node are never
+ * encoded anew: their bytes pass.
+ */
+
+export const OK = Buffer.from('+OK\r\n');
+export const PONG = Buffer.from('+PONG\r\n');
+export const NULL_BULK = Buffer.from('$-1\r\n');
+export const EMPTY_ARRAY = Buffer.from('*0\r\n');
+
+type Argument = string | Uint8Array;
+
+/** A command as a multibulk frame. Strings are written as UTF-8. */
+export function encodeCommand(...args: readonly Argument[]): Buffer {
+  const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)];
+  for (const arg of args) parts.push(encodeBulk(arg));
+  return Buffer.concat(parts);
+}
+
+/** A bulk string; in a request, one argument. */
+export function encodeBulk(value: Argument): Buffer {
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, CRLF]);
+}
+
+export function encodeInteger(value: number | bigint): Buffer {
+  return Buffer.from(`:${value}\r\n`);
+}
+
+/** An array of elements that are encoded already. */
+export function encodeArray(elements: readonly Uint8Array[]): Buffer {
+  return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
+}
+
+const CRLF = Buffer.from('\r\n');

@@ -1,0 +1,198 @@
+/**
+ * The scripts that evalgate knows, bounded in bytes, found by sha and by body without making a string.
+ *
+ * At the limit the least recently used script of EVAL origin goes; scripts of LOAD origin stay, and when they alone
+ * fill it, no more can be loaded. Script numbers are re-used, so whoever keeps marks by number (the connections) is
+ * told when one becomes free.
+ *
+ *     by sha:   first 28 bits ─▶ chain of scripts
+ *     by body:  length ─▶ at most CROWD bodies, compared; beyond that the body's own sha1 is looked up
+ *     by use:   newest ⇄ … ⇄ oldest, EVAL origin only
+ */
+import { SCRIPT_OVERHEAD_BYTES, type Script, scriptFromBody } from './script.ts';
+import { SHA_LENGTH, shaOf, shaPrefix } from './sha.ts';
+
+/** More bodies of one length than this are not compared one by one. */
+const CROWD = 4;
+
+export interface RegistryOptions {
+  readonly maxBytes: number;
+  /** Called before the number of a forgotten script is given to another. */
+  readonly onForgotten: (script: Script) => void;
+}
+
+export class ScriptRegistry {
+  readonly #options: RegistryOptions;
+  readonly #bySha = new Map<number, Script>();
+  readonly #byLength = new Map<number, Script[]>();
+  readonly #freeNumbers: number[] = [];
+  #nextNumber = 0;
+  #newest: Script | undefined;
+  #oldest: Script | undefined;
+  #count = 0;
+  #bytes = 0;
+  #loadedBytes = 0;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bodies and overhead of all scripts held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The script whose sha stands in bytes [start, end), in any case. */
+  find(bytes: Uint8Array, start: number, end: number): Script | undefined {
+    if (end - start !== SHA_LENGTH) return undefined;
+    let script = this.#bySha.get(shaPrefix(bytes, start));
+    while (script !== undefined && !script.isNamed(bytes, start)) script = script.next;
+    return script;
+  }
+
+  findBySha(sha: string): Script | undefined {
+    const bytes = Buffer.from(sha, 'latin1');
+    return this.find(bytes, 0, bytes.length);
+  }
+
+  /** The script with the body that stands in bytes [start, end). */
+  findByBody(bytes: Buffer, start: number, end: number): Script | undefined {
+    const alike = this.#byLength.get(end - start);
+    if (alike === undefined) return undefined;
+    if (alike.length > CROWD) return this.findBySha(shaOf(bytes.subarray(start, end)));
+    for (const script of alike) {
+      if (bytes.compare(script.body, 0, script.body.length, start, end) === 0) return script;
+    }
+    return undefined;
+  }
+
+  /** Notes a use, so that the script is not the first to go. */
+  touch(script: Script): void {
+    if (script.origin === 'load' || script === this.#newest || script.number < 0) return;
+    this.#unlink(script);
+    this.#link(script);
+  }
+
+  /** Whether a body of so many bytes can be held as LOAD origin. */
+  hasRoomToLoad(bodyBytes: number): boolean {
+    return this.#loadedBytes + bodyBytes + SCRIPT_OVERHEAD_BYTES <= this.#options.maxBytes;
+  }
+
+  /**
+   * Holds a body that came by SCRIPT LOAD, for as long as no flush comes; a script of EVAL origin becomes one of LOAD
+   * origin. Undefined when it does not fit.
+   */
+  load(body: Uint8Array): Script | undefined {
+    const sha = shaOf(body);
+    const known = this.findBySha(sha);
+    if (known?.origin === 'load') return known;
+    if (!this.hasRoomToLoad(body.length)) return undefined;
+    if (known !== undefined) {
+      this.#unlink(known);
+      known.origin = 'load';
+      this.#loadedBytes += known.bytes;
+      return known;
+    }
+    return this.#hold(scriptFromBody(body, 'load', sha));
+  }
+
+  /**
+   * Holds a body that came by EVAL, while there is room for it beside the loaded ones. Undefined when there is none or
+   * the body exceeds a quarter of the limit.
+   */
+  learn(body: Uint8Array): Script | undefined {
+    if (body.length > this.#options.maxBytes / 4) return undefined;
+    const sha = shaOf(body);
+    const known = this.findBySha(sha);
+    if (known !== undefined) return known;
+    return this.hasRoomToLoad(body.length) ? this.#hold(scriptFromBody(body, 'eval', sha)) : undefined;
+  }
+
+  #hold(script: Script): Script {
+    this.#makeRoom(script.bytes);
+    script.number = this.#freeNumbers.pop() ?? this.#nextNumber++;
+    const prefix = shaPrefix(script.shaBytes, 0);
+    script.next = this.#bySha.get(prefix);
+    this.#bySha.set(prefix, script);
+    const alike = this.#byLength.get(script.body.length);
+    if (alike === undefined) this.#byLength.set(script.body.length, [script]);
+    else alike.push(script);
+    this.#count++;
+    this.#bytes += script.bytes;
+    if (script.origin === 'load') this.#loadedBytes += script.bytes;
+    else this.#link(script);
+    return script;
+  }
+
+  #makeRoom(bytes: number): void {
+    while (this.#bytes + bytes > this.#options.maxBytes && this.#oldest !== undefined) this.forget(this.#oldest);
+  }
+
+  /** Takes a script out, whatever its origin: it did not compile, or was evicted. */
+  forget(script: Script): void {
+    if (script.number < 0) return;
+    if (script.origin === 'eval') this.#unlink(script);
+    else this.#loadedBytes -= script.bytes;
+    this.#bytes -= script.bytes;
+    this.#count--;
+    this.#removeFromChain(script);
+    this.#removeFromLength(script);
+    this.#options.onForgotten(script);
+    this.#freeNumbers.push(script.number);
+    script.number = -1;
+  }
+
+  /** Forgets all: SCRIPT FLUSH. */
+  clear(): void {
+    for (const first of [...this.#bySha.values()]) {
+      for (let script: Script | undefined = first; script !== undefined; ) {
+        const next: Script | undefined = script.next;
+        this.forget(script);
+        script = next;
+      }
+    }
+  }
+
+  #removeFromChain(script: Script): void {
+    const prefix = shaPrefix(script.shaBytes, 0);
+    const first = this.#bySha.get(prefix);
+    if (first === script) {
+      if (script.next === undefined) this.#bySha.delete(prefix);
+      else this.#bySha.set(prefix, script.next);
+    } else {
+      let before = first;
+      while (before !== undefined && before.next !== script) before = before.next;
+      if (before !== undefined) before.next = script.next;
+    }
+    script.next = undefined;
+  }
+
+  #removeFromLength(script: Script): void {
+    const alike = this.#byLength.get(script.body.length);
+    if (alike === undefined) return;
+    const at = alike.indexOf(script);
+    const last = alike.pop();
+    if (last !== undefined && last !== script && at >= 0) alike[at] = last;
+    if (alike.length === 0) this.#byLength.delete(script.body.length);
+  }
+
+  #link(script: Script): void {
+    script.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = script;
+    this.#newest = script;
+    this.#oldest ??= script;
+  }
+
+  #unlink(script: Script): void {
+    if (script.newer === undefined) this.#newest = script.older;
+    else script.newer.older = script.older;
+    if (script.older === undefined) this.#oldest = script.newer;
+    else script.older.newer = script.newer;
+    script.newer = undefined;
+    script.older = undefined;
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * Totals over all sessions: plain number fields, because counting on the hot path must cost nothing.
+ */
+export class Counters {
+  clients = 0;
+  clientsTotal = 0;
+  clientsRefused = 0;
+  clientsStalled = 0;
+  requests = 0;
+  protocolErrors = 0;
+  /** Calls that went up with their body although the client sent a sha: NOSCRIPT that never happened. */
+  noscriptPrevented = 0;
+  noscriptHealed = 0;
+  redirects = 0;
+  retries = 0;
+  witnesses = 0;
+  forgedReplies = 0;
+  failures = 0;
+  /** Requests that wait for a repair, all clients together. */
+  waiting = 0;
+  /** Bytes buffered for all clients together. */
+  bufferedBytes = 0;
+}

@@ -1,0 +1,274 @@
+/**
+ * Carries out the plan of a request: makes its exchange, chooses the connection, sends. One a session.
+ *
+ *     plan ─▶ forward, call ─▶ Link of the slot's primary ─▶ connection
+ *          ├▶ split, broadcast ─▶ FanOut of parts, each with its own exchange
+ *          ├▶ local ─▶ local-commands.ts        script_command ─▶ script-commands.ts
+ *          └▶ scan, randomkey ─▶ walks.ts       what cannot be sent now ─▶ Repairs
+ */
+import type { Shard } from '../cluster/topology.ts';
+import type { Command } from '../command/table.ts';
+import type { Verdict } from '../plan/judge.ts';
+import { merge, mergeSplit } from '../plan/merge.ts';
+import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
+import { EVALGATE, errorLine } from '../resp/errors.ts';
+import type { Request } from '../resp/request.ts';
+import { Batch } from '../upstream/batch.ts';
+import { type Source, sendExchange } from '../upstream/call-sender.ts';
+import type { Connection } from '../upstream/connection.ts';
+import { Exchange, type Failure } from '../upstream/exchange.ts';
+import type { Link } from '../upstream/link.ts';
+import type { Pool } from '../upstream/pool.ts';
+import { FanOut } from './fan-out.ts';
+import { Links } from './links.ts';
+import { runLocal } from './local-commands.ts';
+import { runScriptCommand } from './script-commands.ts';
+import type { Session } from './session.ts';
+import { startRandomKey, startScan } from './walks.ts';
+
+export class Dispatcher {
+  readonly session: Session;
+  readonly links: Links;
+  #seq = 0;
+  /** The pool that made the session stop, until it has room again. */
+  #saturated: Pool | undefined;
+
+  constructor(session: Session) {
+    this.session = session;
+    this.links = new Links(session.runtime.upstream);
+  }
+
+  /** Whether a node has so much queued that nothing more should be read. */
+  get isSaturated(): boolean {
+    if (this.#saturated === undefined) return false;
+    if (!this.#saturated.isSaturated) this.#saturated = undefined;
+    return this.#saturated !== undefined;
+  }
+
+  /** The session goes by a new topology from now on; nothing is in flight. */
+  onTopology(): void {
+    this.links.keep(this.session.topology);
+  }
+
+  newExchange(command: Command | undefined, slot: number): Exchange {
+    return new Exchange(this.session, this.#seq++, command, slot);
+  }
+
+  dispatch(request: Request): void {
+    const { planner } = this.session.runtime;
+    const plan = planner.plan(request);
+    this.#carryOut(plan, planner.command, request);
+  }
+
+  #carryOut(plan: Plan, command: Command | undefined, request: Request): void {
+    switch (plan.kind) {
+      case 'forward':
+        return this.#forward(this.newExchange(command, plan.slot), request);
+      case 'call':
+        return this.#call(plan, command, request);
+      case 'reply':
+        return this.session.reply(plan.bytes);
+      case 'local':
+        return runLocal(this.session, plan.command, request);
+      case 'split':
+        return this.#split(plan, command);
+      case 'broadcast':
+        return this.#broadcast(plan, command, request);
+      case 'script_command':
+        return runScriptCommand(this, plan.action, request);
+      case 'scan':
+        return startScan(this, request);
+      case 'randomkey':
+        return startRandomKey(this, request);
+      case 'close':
+        return this.session.destroy();
+    }
+  }
+
+  #forward(exchange: Exchange, request: Request): void {
+    this.session.expect(exchange);
+    this.#sendToOwner(exchange, request);
+  }
+
+  /** To one master, whichever, for its own text. */
+  forwardAnywhere(request: Request): void {
+    this.#forward(this.newExchange(this.session.runtime.planner.command, ANY_SLOT), request);
+  }
+
+  #call(plan: CallPlan, command: Command | undefined, request: Request): void {
+    const exchange = this.newExchange(command, plan.slot);
+    const tail = request.headerStart(2);
+    exchange.call = {
+      form: plan.form,
+      isReadOnly: plan.isReadOnly,
+      argc: request.argc,
+      keyCount: plan.keyCount,
+      script: plan.script,
+      bytesForm: plan.form,
+      tail: tail - request.start,
+      keysBytes: request.headerStart(3 + plan.keyCount) - tail,
+      mustSendBody: false,
+    };
+    this.#forward(exchange, request);
+    const { call } = exchange;
+    if (call.form === 'evalsha' && call.bytesForm === 'eval') this.session.runtime.counters.noscriptPrevented++;
+  }
+
+  /** Sends to the primary of the exchange's slot; what cannot be sent now waits among the repairs. */
+  #sendToOwner(exchange: Exchange, source: Source): void {
+    const shard = this.shardFor(exchange.slot);
+    const link = shard === undefined ? undefined : this.links.to(shard.primary);
+    const connection = link?.take();
+    if (link === undefined || connection === undefined) {
+      exchange.ownLast(copyOf(source), source.end - source.start);
+      this.session.countInFlight(exchange);
+      this.session.repairs.add(exchange, { kind: 'no_primary' });
+      return;
+    }
+    this.sendOver(exchange, { link, connection, source, isAsking: false });
+    this.session.countInFlight(exchange);
+  }
+
+  /** Sends over a link that has given its connection. */
+  sendOver(exchange: Exchange, route: Route): void {
+    const { link, connection, source, isAsking } = route;
+    link.inFlightCount++;
+    exchange.link = link;
+    if (exchange.command?.isReadonly !== true) link.wroteOn = connection;
+    sendExchange(exchange, connection, source, isAsking);
+    if (connection.pendingBytes > link.pool.options.maxPendingBytes) this.#saturated = link.pool;
+  }
+
+  /** The shard of a slot under the session's topology; for ANY_SLOT always the same one for the same client. */
+  shardFor(slot: number): Shard | undefined {
+    const { topology, client } = this.session;
+    return slot === ANY_SLOT ? topology.shards[client.id % topology.shards.length] : topology.bySlot[slot];
+  }
+
+  #split(plan: SplitPlan, command: Command | undefined): void {
+    const parent = this.newExchange(command, ANY_SLOT);
+    this.session.expect(parent);
+    const fanOut = new FanOut(parent, plan.parts.length, {
+      onComplete: (replies) => {
+        const parts = replies.map((reply, i) => ({ reply, keys: plan.parts[i]?.keys ?? [] }));
+        this.settleMerged(parent, mergeSplit(plan.policy, parts), EVALGATE.partFailed);
+      },
+    });
+    plan.parts.forEach((part, index) => {
+      const exchange = this.newExchange(command, part.slot);
+      exchange.part = { fanOut, index, isFixed: false };
+      this.#sendToOwner(exchange, { bytes: part.frame, start: 0, end: part.frame.length });
+    });
+  }
+
+  #broadcast(plan: BroadcastPlan, command: Command | undefined, request: Request): void {
+    const parent = this.newExchange(command, ANY_SLOT);
+    this.session.expect(parent);
+    const routes = this.routesFor(plan.scope);
+    if (routes.length === 0) {
+      return this.session.deliver(parent, errorLine(EVALGATE.noTopology(this.session.runtime.limits.failoverWaitMs)));
+    }
+    const fanOut = new FanOut(parent, routes.length, {
+      onComplete: (replies) => this.settleMerged(parent, merge(plan.policy, replies), ''),
+    });
+    routes.forEach((route, index) => {
+      this.sendPart(fanOut, index, { ...route, source: request });
+    });
+  }
+
+  /** Where a broadcast goes; a node that cannot be reached has no connection. */
+  routesFor(scope: BroadcastPlan['scope']): Target[] {
+    const { shards, nodes } = this.session.topology;
+    const { writers } = this.links;
+    if (scope === 'writers' && writers.length > 0) return writers;
+    const targets = scope === 'nodes' ? [...nodes.values()] : shards.map((shard) => shard.primary);
+    return targets.map((node) => {
+      const link = this.links.to(node);
+      return { link, connection: link.take() };
+    });
+  }
+
+  /** Sends one part of a broadcast; a node without a connection fails its part at once. */
+  sendPart(fanOut: FanOut, index: number, target: Target & { readonly source: Source }): Exchange {
+    const { link, connection, source } = target;
+    const exchange = this.newExchange(fanOut.parent.command, ANY_SLOT);
+    exchange.part = { fanOut, index, isFixed: true };
+    if (connection === undefined || connection.state === 'closed') {
+      const reason = link.pool.problem === '' ? 'closed' : link.pool.problem;
+      this.session.deliver(exchange, errorLine(EVALGATE.notSent(link.pool.node.address, reason)));
+    } else {
+      this.sendOver(exchange, { link, connection, source, isAsking: false });
+      this.session.countInFlight(exchange);
+    }
+    return exchange;
+  }
+
+  /** The merged reply, with a suffix if it is an error; replies that do not fit are an error of their own. */
+  settleMerged(parent: Exchange, merged: Buffer | undefined, errorSuffix: string): void {
+    const reply = merged ?? errorLine(EVALGATE.merge(parent.command?.name ?? ''));
+    const isError = reply[0] === 0x2d;
+    this.session.deliver(parent, isError && errorSuffix !== '' ? withSuffix(reply, errorSuffix) : reply);
+  }
+
+  // ── judgements that need to know how a request was sent ─────────────────────────────────────────────────────
+
+  /** Whether a request without a reply may be sent again (C4). */
+  mayResend(exchange: Exchange, failure: Failure): boolean {
+    if (exchange.part?.isFixed) return false;
+    if (failure.kind === 'not_sent') return true;
+    return failure.kind !== 'too_large' && exchange.call === undefined && exchange.command?.isReadonly === true;
+  }
+
+  /** Whether a verdict is acted upon, or the reply delivered as it is. */
+  mayRepair(exchange: Exchange, verdict: Verdict): boolean {
+    if (exchange.part?.isFixed) return false;
+    if (verdict.kind !== 'heal') return true;
+    const { call } = exchange;
+    if (call === undefined || call.mustSendBody) return false;
+    call.script ??= this.#scriptNamedBy(exchange);
+    return call.script !== undefined;
+  }
+
+  /** The script of an EVALSHA whose sha became known after it was sent. */
+  #scriptNamedBy(exchange: Exchange): ReturnType<typeof this.session.runtime.registry.findBySha> {
+    const { batch, call, start } = exchange;
+    if (batch === undefined || call === undefined) return undefined;
+    const shaEnd = start + call.tail - 2;
+    return this.session.runtime.registry.find(batch.buffer, shaEnd - 40, shaEnd);
+  }
+
+  /** An error reply to a call that went up with its body says something of the script. */
+  onErrorDelivered(exchange: Exchange, reply: Buffer): void {
+    const script = exchange.call?.script;
+    if (script === undefined || exchange.call?.bytesForm !== 'eval') return;
+    exchange.connection?.marks.delete(script);
+    const text = reply.toString('latin1', 0, 32);
+    if (text.startsWith('-NOSCRIPT ')) script.mimicsNoscript = true;
+    const isCompileError = text.startsWith('-ERR Error compiling script');
+    if (isCompileError && script.origin === 'eval') this.session.runtime.registry.forget(script);
+  }
+}
+
+export interface Target {
+  readonly link: Link;
+  readonly connection: Connection | undefined;
+}
+
+export interface Route {
+  readonly link: Link;
+  readonly connection: Connection;
+  readonly source: Source;
+  readonly isAsking: boolean;
+}
+
+/** A request that cannot be sent yet, in a batch of its own. */
+function copyOf({ bytes, start, end }: Source): Batch {
+  const batch = Batch.take(end - start);
+  batch.append(bytes, start, end);
+  return batch;
+}
+
+/** An error line with more text at its end. */
+function withSuffix(line: Buffer, suffix: string): Buffer {
+  return Buffer.concat([line.subarray(0, line.length - 2), Buffer.from(`${suffix}\r\n`)]);
+}

@@ -1,0 +1,55 @@
+/**
+ * The links of one session: which connection it uses at which node, under the topology it goes by.
+ */
+import type { Node, Topology } from '../cluster/topology.ts';
+import type { Connection } from '../upstream/connection.ts';
+import { Link } from '../upstream/link.ts';
+import type { Pool } from '../upstream/pool.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+export class Links {
+  readonly #upstream: Upstream;
+  readonly #byAddress = new Map<string, Link>();
+  #lastNode: Node | undefined;
+  #lastLink: Link | undefined;
+
+  constructor(upstream: Upstream) {
+    this.#upstream = upstream;
+  }
+
+  to(node: Node): Link {
+    if (node === this.#lastNode && this.#lastLink !== undefined) return this.#lastLink;
+    let link = this.#byAddress.get(node.address);
+    if (link === undefined || link.pool !== this.#upstream.of(node)) {
+      link = new Link(this.#upstream.of(node));
+      this.#byAddress.set(node.address, link);
+    }
+    this.#lastNode = node;
+    this.#lastLink = link;
+    return link;
+  }
+
+  /** Forgets links to nodes that left; only when nothing is in flight. */
+  keep(topology: Topology): void {
+    const addresses = new Set([...topology.nodes.values()].map((node) => node.address));
+    for (const address of this.#byAddress.keys()) {
+      if (!addresses.has(address)) this.#byAddress.delete(address);
+    }
+    this.#lastNode = undefined;
+    this.#lastLink = undefined;
+  }
+
+  /** The pools that this session uses. */
+  get pools(): Pool[] {
+    return [...this.#byAddress.values()].map((link) => link.pool);
+  }
+
+  /** The links over which this session has written, with the connection that carried the last write. */
+  get writers(): { link: Link; connection: Connection }[] {
+    const writers: { link: Link; connection: Connection }[] = [];
+    for (const link of this.#byAddress.values()) {
+      if (link.wroteOn !== undefined) writers.push({ link, connection: link.wroteOn });
+    }
+    return writers;
+  }
+}

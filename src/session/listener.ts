@@ -1,0 +1,99 @@
+/**
+ * Accepts clients: makes a session of each socket, holds the limit of clients, and gives every session a coarse tick.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { OperatorError } from '../base/operator-error.ts';
+import { errorLine, REDIS } from '../resp/errors.ts';
+import type { Runtime } from './runtime.ts';
+import { Session } from './session.ts';
+
+const TICK_MS = 100;
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Listener {
+  readonly #runtime: Runtime;
+  readonly #server: Server;
+  readonly #sessions = new Set<Session>();
+  #ticker: NodeJS.Timeout | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+      this.#accept(socket);
+    });
+  }
+
+  get sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
+  /** Begins to accept; the address bound. Throws an OperatorError when the address cannot be had. */
+  async listen(wanted: ListenAddress): Promise<ListenAddress> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (cause: NodeJS.ErrnoException) => {
+        const reason = cause.code === 'EADDRINUSE' ? 'the address is in use' : cause.message;
+        reject(
+          new OperatorError('EVALGATE_LISTEN', `Cannot listen on ${wanted.host}:${wanted.port}: ${reason}`, { cause }),
+        );
+      });
+      this.#server.listen({ ...wanted, backlog: 511 }, resolve);
+    });
+    this.#server.removeAllListeners('error');
+    this.#server.on('error', (error) => this.#runtime.onFault(error));
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
+    const address = this.#server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : wanted.port;
+    return { host: wanted.host, port };
+  }
+
+  #accept(socket: Socket): void {
+    const { counters, limits } = this.#runtime;
+    if (this.#sessions.size >= limits.maxClients) {
+      counters.clientsRefused++;
+      socket.on('error', () => {});
+      socket.end(errorLine(REDIS.maxClients), () => socket.destroy());
+      return;
+    }
+    counters.clientsTotal++;
+    counters.clients++;
+    this.#sessions.add(new Session(socket, this.#runtime, (session) => this.#onClosed(session)));
+  }
+
+  #onClosed(session: Session): void {
+    if (!this.#sessions.delete(session)) return;
+    this.#runtime.counters.clients--;
+    if (this.#sessions.size === 0) this.#onEmpty?.();
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    for (const session of this.#sessions) session.tick(nowMs);
+  }
+
+  /** A new topology: sessions that wait for one look at once. */
+  onTopology(): void {
+    for (const session of this.#sessions) session.onTopology();
+  }
+
+  /** Stops accepting, lets requests in flight finish for so long, and closes all clients. */
+  async stop(drainMs: number): Promise<void> {
+    this.#server.close();
+    for (const session of this.#sessions) session.close();
+    if (this.#sessions.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, drainMs);
+        this.#onEmpty = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    clearInterval(this.#ticker);
+    for (const session of this.#sessions) session.destroy();
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * What becomes of requests that were refused, or may have been: one queue in request order, one request at a time.
+ * While it is not empty the session neither dispatches nor reads (C3e).
+ *
+ *     judged ─▶ confirm ── witness ──▶ refused: act on the witness's reply
+ *           │                     └──▶ anything else: the first reply was the script's own, deliver it
+ *           ├▶ redirect ─▶ to the node named, with ASKING if it said ASK
+ *           ├▶ retry ────▶ after a while, to whoever owns the slot then
+ *           └▶ heal ─────▶ once more with the body
+ *     failed, no_primary ─▶ as retry: it did not run, or only reads
+ *
+ * Every way out is bounded: hops by `limits.redirects`, time by `cluster.failover_wait_ms`, the number of requests
+ * that wait by `limits.waiting_requests`.
+ */
+import type { Redirect } from '../cluster/redirect.ts';
+import type { Node } from '../cluster/topology.ts';
+import { judge, type Verdict } from '../plan/judge.ts';
+import { ANY_SLOT } from '../plan/plan.ts';
+import { EVALGATE, errorLine } from '../resp/errors.ts';
+import { sendWitness } from '../upstream/call-sender.ts';
+import { type Call, Exchange, type Failure } from '../upstream/exchange.ts';
+import { failureLine } from './failure-line.ts';
+import type { Session } from './session.ts';
+
+/** Why a request comes here. */
+export type Cause =
+  | { readonly kind: 'judged'; readonly verdict: Verdict; readonly reply: Buffer }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'no_primary' };
+
+interface Repair {
+  readonly exchange: Exchange;
+  cause: Cause;
+  hops: number;
+  /** When waiting ends, by the turn's clock. */
+  readonly deadlineMs: number;
+  /** It went out behind ASKING. */
+  isAsking: boolean;
+}
+
+/** Between two looks for a primary; a new topology is looked at at once. */
+const LOOK_AGAIN_MS = 100;
+
+export class Repairs {
+  readonly #session: Session;
+  readonly #queue: Repair[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** The head was sent, or its witness was, and is not settled. */
+  #isHeadBusy = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get isActive(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Takes over a request; it stays at the head if it was there before. */
+  add(exchange: Exchange, cause: Cause): void {
+    const head = this.#queue[0];
+    if (head?.exchange === exchange) {
+      head.cause = cause;
+      this.#isHeadBusy = false;
+      this.#runHead();
+      return;
+    }
+    const { counters, limits, turn } = this.#session.runtime;
+    if (counters.waiting >= limits.waitingRequests) {
+      this.#session.deliver(exchange, errorLine(EVALGATE.tooManyWaiting(limits.waitingRequests)));
+      return;
+    }
+    counters.waiting++;
+    const deadlineMs = turn.now() + limits.failoverWaitMs;
+    const repair = { exchange, cause, hops: 0, deadlineMs, isAsking: false };
+    const at = this.#isHeadBusy || this.#timer !== undefined ? 1 : 0;
+    let place = this.#queue.length;
+    while (place > at && (this.#queue[place - 1] as Repair).exchange.seq > exchange.seq) place--;
+    this.#queue.splice(place, 0, repair);
+    this.#runHead();
+  }
+
+  /** A request got its reply: if it was the one under repair, the next has its turn. */
+  onSettled(exchange: Exchange): void {
+    if (this.#queue.length === 0 || this.#queue[0]?.exchange !== exchange) return;
+    this.#queue.shift();
+    this.#isHeadBusy = false;
+    this.#session.runtime.counters.waiting--;
+    this.#session.runtime.turn.schedule(this.#session);
+    this.#runHead();
+  }
+
+  /** A new topology was published: whoever waits for a primary looks at once. */
+  onTopology(): void {
+    if (this.#timer !== undefined) this.#wake();
+  }
+
+  discard(): void {
+    clearTimeout(this.#timer);
+    this.#session.runtime.counters.waiting -= this.#queue.length;
+    for (const { exchange } of this.#queue.splice(0)) exchange.releaseBytes();
+  }
+
+  #runHead(): void {
+    const repair = this.#queue[0];
+    if (repair === undefined || this.#isHeadBusy || this.#timer !== undefined) return;
+    this.#isHeadBusy = true;
+    this.#run(repair);
+  }
+
+  #run(repair: Repair): void {
+    const { cause } = repair;
+    if (cause.kind !== 'judged') return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    switch (cause.verdict.kind) {
+      case 'deliver':
+        return this.#session.deliver(repair.exchange, cause.reply);
+      case 'confirm':
+        return this.#confirm(repair, cause.reply);
+      case 'redirect':
+        return this.#follow(repair, cause.verdict.redirect);
+      case 'retry':
+        if (cause.verdict.refresh) void this.#session.runtime.refresh(repair.exchange.connection?.node);
+        return this.#waitForOwner(repair, cause.verdict.afterMs);
+      case 'heal':
+        return this.#heal(repair);
+    }
+  }
+
+  // ── confirm: the witness of C4 ──────────────────────────────────────────────────────────────────────────────
+
+  #confirm(repair: Repair, reply: Buffer): void {
+    const { exchange } = repair;
+    const { call, connection } = exchange;
+    if (call === undefined || connection === undefined || connection.state === 'closed') {
+      return this.#session.deliver(exchange, reply);
+    }
+    this.#session.runtime.counters.witnesses++;
+    const sink = {
+      onReply: (_: Exchange, bytes: Buffer, start: number, end: number) => {
+        this.#onWitness(repair, call, { first: reply, witness: Buffer.from(bytes.subarray(start, end)) });
+      },
+      onFailure: () => this.#onWitness(repair, call, { first: reply, witness: reply.subarray(0, 0) }),
+    };
+    sendWitness(new Exchange(sink, exchange.seq, undefined, exchange.slot), exchange, call, repair.isAsking);
+  }
+
+  #onWitness(repair: Repair, call: Call, replies: { first: Buffer; witness: Buffer }): void {
+    const { exchange } = repair;
+    if (this.#queue[0] !== repair) return;
+    const judged = { slot: exchange.slot, isCall: call !== undefined, wentAsEvalsha: false, isWitness: true };
+    const verdict = judge(replies.witness, judged, undefined);
+    if (verdict.kind === 'deliver') {
+      this.#session.runtime.counters.forgedReplies++;
+      this.#session.deliver(exchange, replies.first);
+      return;
+    }
+    repair.cause = { kind: 'judged', verdict, reply: replies.witness };
+    this.#run(repair);
+  }
+
+  // ── redirect ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #follow(repair: Repair, redirect: Redirect): void {
+    const { runtime } = this.#session;
+    const answering = repair.exchange.connection?.node;
+    repair.hops++;
+    runtime.counters.redirects++;
+    if (repair.hops > runtime.limits.redirects || answering === undefined) {
+      return this.#session.deliver(repair.exchange, errorLine(EVALGATE.tooManyRedirects(runtime.limits.redirects)));
+    }
+    const refreshed = redirect.kind === 'moved' ? runtime.refresh(answering) : undefined;
+    const target = runtime.locate(redirect, answering);
+    if (target !== undefined) return this.#sendTo(repair, target, redirect.kind === 'ask');
+    void (refreshed ?? runtime.refresh(answering)).then(() => this.#followLater(repair, redirect, answering));
+  }
+
+  /** The target was not part of the topology: the node that named it has been asked. */
+  #followLater(repair: Repair, redirect: Redirect, answering: Node): void {
+    if (this.#queue[0] !== repair || !this.#isHeadBusy) return;
+    const target = this.#session.runtime.locate(redirect, answering);
+    if (target === undefined) this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    else this.#sendTo(repair, target, redirect.kind === 'ask');
+  }
+
+  #sendTo(repair: Repair, node: Node, isAsking: boolean): void {
+    const { exchange } = repair;
+    const dispatcher = this.#session.dispatcher;
+    const link = dispatcher.links.to(node);
+    const connection = link.take();
+    if (connection === undefined || connection.state === 'closed') return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    repair.isAsking = isAsking;
+    const { batch, start, end } = exchange;
+    if (batch === undefined) return;
+    dispatcher.sendOver(exchange, { link, connection, source: { bytes: batch.buffer, start, end }, isAsking });
+  }
+
+  // ── heal ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #heal(repair: Repair): void {
+    const { call, connection } = repair.exchange;
+    if (call?.script === undefined || connection === undefined) return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    this.#session.runtime.counters.noscriptHealed++;
+    call.mustSendBody = true;
+    if (call.script.origin === 'load') connection.pool.dropAllMarks();
+    else connection.pool.dropMark(call.script);
+    this.#sendTo(repair, connection.node, repair.isAsking);
+  }
+
+  // ── wait ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends to the owner of the slot after a while, until the deadline. */
+  #waitForOwner(repair: Repair, afterMs: number): void {
+    this.#session.runtime.counters.retries++;
+    if (this.#session.runtime.turn.now() + afterMs > repair.deadlineMs) return this.#giveUp(repair);
+    this.#timer = setTimeout(() => this.#wake(), afterMs);
+  }
+
+  #wake(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const repair = this.#queue[0];
+    if (repair === undefined) return;
+    const { shards, bySlot } = this.#session.runtime.topology;
+    const { slot } = repair.exchange;
+    const shard = slot === ANY_SLOT ? shards[Math.floor(Math.random() * shards.length)] : bySlot[slot];
+    if (shard === undefined) this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    else this.#sendTo(repair, shard.primary, false);
+  }
+
+  /** The node's own reply if there is one, else what happened. */
+  #giveUp({ exchange, cause }: Repair): void {
+    const { failoverWaitMs } = this.#session.runtime.limits;
+    if (cause.kind === 'judged') {
+      this.#session.deliver(exchange, cause.reply);
+    } else if (cause.kind === 'failed' && cause.failure.kind !== 'not_sent') {
+      this.#session.deliver(exchange, failureLine(cause.failure));
+    } else {
+      const text =
+        exchange.slot === ANY_SLOT
+          ? EVALGATE.noTopology(failoverWaitMs)
+          : EVALGATE.noPrimary(exchange.slot, failoverWaitMs);
+      this.#session.deliver(exchange, errorLine(text));
+    }
+  }
+}

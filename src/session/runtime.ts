@@ -1,0 +1,44 @@
+/**
+ * What all sessions share: the topology and planner in force, the way upstream, limits, and the totals over all
+ * clients. The control plane makes it and exchanges its parts; sessions read.
+ */
+import type { Redirect } from '../cluster/redirect.ts';
+import type { Node, Topology } from '../cluster/topology.ts';
+import type { Planner } from '../plan/planner.ts';
+import type { ScriptRegistry } from '../script/registry.ts';
+import type { Turn } from '../upstream/turn.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Counters } from './counters.ts';
+
+export interface Limits {
+  readonly maxClients: number;
+  readonly maxRequestBytes: number;
+  readonly clientOutputBytes: number;
+  readonly clientStallMs: number;
+  readonly inFlightPerClient: number;
+  readonly inFlightBytesPerClient: number;
+  readonly bufferedBytes: number;
+  readonly redirects: number;
+  readonly waitingRequests: number;
+  readonly failoverWaitMs: number;
+  readonly nodeSilenceMs: number;
+}
+
+export interface Runtime {
+  readonly turn: Turn;
+  readonly upstream: Upstream;
+  readonly registry: ScriptRegistry;
+  readonly limits: Limits;
+  readonly counters: Counters;
+  /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */
+  readonly topology: Topology;
+  readonly planner: Planner;
+  /** What HELLO tells: the version of the servers behind. */
+  readonly serverVersion: string;
+  /** The node that a redirect names, if it is part of the topology in force. */
+  locate(redirect: Redirect, answering: Node): Node | undefined;
+  /** Asks the cluster again, first the node given; settles when that is done, whatever came of it. */
+  refresh(first: Node | undefined): Promise<void>;
+  /** A bug: an exception that reached the edge of a session. */
+  onFault(error: unknown): void;
+}

@@ -1,0 +1,221 @@
+/**
+ * SCRIPT LOAD, EXISTS, FLUSH and KILL, and FUNCTION KILL: many nodes, the registry, and one reply that is true for the
+ * whole cluster (SPEC 4).
+ *
+ *     LOAD    every master; sha when all answered, or 1 s after the first compiled it; then the registry
+ *     FLUSH   every node; then the registry. Masters not reached within 2 s are named, and flushed when they are back
+ *     EXISTS  1 for what the registry holds, else the AND over all masters
+ *     KILL    every master, over connections that carry nothing else: a busy node reads no others
+ */
+import type { Node } from '../cluster/topology.ts';
+import { elementsOf, isErrorReply, merge } from '../plan/merge.ts';
+import { ANY_SLOT, type ScriptCommandPlan } from '../plan/plan.ts';
+import { encodeArray, encodeBulk, encodeInteger, OK } from '../resp/encode.ts';
+import { EVALGATE, errorLine } from '../resp/errors.ts';
+import type { Request } from '../resp/request.ts';
+import { shaOf } from '../script/sha.ts';
+import { Exchange } from '../upstream/exchange.ts';
+import type { Dispatcher, Target } from './dispatcher.ts';
+import { failureLine } from './failure-line.ts';
+import { FanOut } from './fan-out.ts';
+
+const LOAD_PATIENCE_MS = 1000;
+const FLUSH_PATIENCE_MS = 2000;
+const ARGUMENT = 2;
+/** Which reply to KILL tells most, best first. */
+const KILL_ORDER = ['+OK', '-UNKILLABLE', '-BUSY', '-NOTBUSY'];
+
+export function runScriptCommand(dispatcher: Dispatcher, action: ScriptCommandPlan['action'], request: Request): void {
+  switch (action) {
+    case 'load':
+      return load(dispatcher, request);
+    case 'exists':
+      return exists(dispatcher, request);
+    case 'flush':
+      return flush(dispatcher, request);
+    case 'kill':
+      return kill(dispatcher, request);
+  }
+}
+
+/** The exchange that answers the request; nothing else is dispatched until then. */
+function begin(dispatcher: Dispatcher): Exchange {
+  const parent = dispatcher.newExchange(dispatcher.session.runtime.planner.command, ANY_SLOT);
+  dispatcher.session.expect(parent);
+  dispatcher.session.holdOthers(parent);
+  return parent;
+}
+
+function noNode(dispatcher: Dispatcher, parent: Exchange): void {
+  const { failoverWaitMs } = dispatcher.session.runtime.limits;
+  dispatcher.session.deliver(parent, errorLine(EVALGATE.noTopology(failoverWaitMs)));
+}
+
+/** Runs the step once: by whoever comes first, the event or the clock. */
+function once(step: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    step();
+  };
+}
+
+// ── LOAD ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function load(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const { registry } = session.runtime;
+  const body = request.argCopy(ARGUMENT);
+  if (!registry.hasRoomToLoad(body.length)) return session.reply(errorLine(EVALGATE.registryFull));
+  const parent = begin(dispatcher);
+  const targets = dispatcher.routesFor('shards');
+  if (targets.length === 0) return noNode(dispatcher, parent);
+  let timer: NodeJS.Timeout | undefined;
+  const finish = once(() => {
+    clearTimeout(timer);
+    const replies = fanOut.replies.filter((reply) => reply !== undefined);
+    const compiled = replies.find((reply) => !isErrorReply(reply));
+    const refusal =
+      replies.find((reply) => reply.toString('latin1', 0, 27) === '-ERR Error compiling script') ?? replies[0];
+    if (compiled === undefined && refusal !== undefined) return session.deliver(parent, refusal);
+    const isHeld = registry.load(body) !== undefined;
+    session.deliver(parent, isHeld ? encodeBulk(shaOf(body)) : errorLine(EVALGATE.registryFull));
+  });
+  const fanOut = new FanOut(parent, targets.length, {
+    onPart: (_, reply) => {
+      if (!isErrorReply(reply)) timer ??= setTimeout(finish, LOAD_PATIENCE_MS);
+    },
+    onComplete: finish,
+  });
+  sendAll(dispatcher, fanOut, { targets, request });
+}
+
+function sendAll(dispatcher: Dispatcher, fanOut: FanOut, what: { targets: Target[]; request: Request }): void {
+  what.targets.forEach((target, index) => {
+    dispatcher.sendPart(fanOut, index, { ...target, source: what.request });
+  });
+}
+
+// ── EXISTS ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function exists(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const { registry } = session.runtime;
+  const isKnown: boolean[] = [];
+  for (let i = ARGUMENT; i < request.argc; i++) {
+    isKnown.push(registry.find(request.bytes, request.argStart(i), request.argEnd(i)) !== undefined);
+  }
+  const one = encodeInteger(1);
+  if (isKnown.length > 0 && isKnown.every(Boolean)) return session.reply(encodeArray(isKnown.map(() => one)));
+  const parent = begin(dispatcher);
+  const targets = dispatcher.routesFor('shards');
+  if (targets.length === 0) return noNode(dispatcher, parent);
+  const fanOut = new FanOut(parent, targets.length, {
+    onComplete: (replies) => {
+      const merged = merge('agg_logical_and', replies);
+      const isArray = merged !== undefined && !isErrorReply(merged);
+      const elements = isArray ? elementsOf(merged).map((element, i) => (isKnown[i] ? one : element)) : [];
+      dispatcher.settleMerged(parent, isArray ? encodeArray(elements) : merged, '');
+    },
+  });
+  sendAll(dispatcher, fanOut, { targets, request });
+}
+
+// ── FLUSH ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function flush(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const isValid =
+    request.argc === 2 ||
+    (request.argc === 3 && (request.isWord(ARGUMENT, 'sync') || request.isWord(ARGUMENT, 'async')));
+  if (!isValid) return dispatcher.forwardAnywhere(request);
+  const parent = begin(dispatcher);
+  const targets = dispatcher.routesFor('nodes');
+  if (targets.length === 0) return noNode(dispatcher, parent);
+  let timer: NodeJS.Timeout | undefined;
+  const finish = once(() => {
+    clearTimeout(timer);
+    session.deliver(parent, flushReply(dispatcher, targets, fanOut.replies));
+  });
+  const fanOut = new FanOut(parent, targets.length, {
+    onPart: (index) => targets[index]?.link.pool.dropAllMarks(),
+    onComplete: finish,
+  });
+  timer = setTimeout(finish, FLUSH_PATIENCE_MS);
+  sendAll(dispatcher, fanOut, { targets, request });
+  for (const { link } of targets) link.pool.dropAllMarks();
+}
+
+/** OK when every master is flushed; the registry follows as soon as one node is. */
+function flushReply(dispatcher: Dispatcher, targets: Target[], replies: readonly (Buffer | undefined)[]): Buffer {
+  const isFlushed = (index: number): boolean => {
+    const reply = replies[index];
+    return reply !== undefined && !isErrorReply(reply);
+  };
+  const first = replies.find((reply) => reply !== undefined);
+  if (!targets.some((_, index) => isFlushed(index)) && first !== undefined) return first;
+  dispatcher.session.runtime.registry.clear();
+  const masters = new Set(dispatcher.session.topology.shards.map((shard) => shard.primary.address));
+  const missed: string[] = [];
+  targets.forEach(({ link }, index) => {
+    if (isFlushed(index)) return;
+    link.pool.facts.owesFlush = true;
+    if (masters.has(link.pool.node.address)) missed.push(link.pool.node.address);
+  });
+  return missed.length === 0 ? OK : errorLine(EVALGATE.notFlushed(missed.join(', ')));
+}
+
+// ── KILL ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function kill(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const parent = begin(dispatcher);
+  const nodes = session.topology.shards.map((shard) => shard.primary);
+  if (nodes.length === 0) return noNode(dispatcher, parent);
+  const frame = Buffer.from(request.bytes.subarray(request.start, request.end));
+  const finish = once(() => {
+    const replies = fanOut.replies.filter((reply) => reply !== undefined);
+    session.deliver(parent, mostTelling(replies));
+  });
+  const fanOut = new FanOut(parent, nodes.length, {
+    onPart: (_, reply) => {
+      if (reply.equals(OK)) finish();
+    },
+    onComplete: finish,
+  });
+  nodes.forEach((node, index) => {
+    askAlone(dispatcher, { node, frame }, (reply) => fanOut.collect(index, reply));
+  });
+}
+
+function mostTelling(replies: readonly Buffer[]): Buffer {
+  const rank = (reply: Buffer): number => {
+    const text = reply.toString('latin1', 0, 16);
+    const at = KILL_ORDER.findIndex((begin) => text.startsWith(begin));
+    return at < 0 ? KILL_ORDER.length : at;
+  };
+  const [best] = [...replies].sort((a, b) => rank(a) - rank(b));
+  return best ?? OK;
+}
+
+/** Asks a node over a connection that carries nothing else, and is closed afterwards. */
+function askAlone(dispatcher: Dispatcher, what: { node: Node; frame: Buffer }, onReply: (reply: Buffer) => void): void {
+  const { upstream, limits } = dispatcher.session.runtime;
+  const connection = upstream.openControl(what.node);
+  const silence = setTimeout(
+    () => connection.destroy('silent', `did not answer for ${limits.nodeSilenceMs} ms`),
+    limits.nodeSilenceMs,
+  );
+  const finish = (reply: Buffer): void => {
+    clearTimeout(silence);
+    onReply(reply);
+    connection.destroy('lost', 'no longer needed');
+  };
+  const sink = {
+    onReply: (_: Exchange, bytes: Buffer, start: number, end: number) =>
+      finish(Buffer.from(bytes.subarray(start, end))),
+    onFailure: (_: Exchange, failure: Parameters<typeof failureLine>[0]) => finish(failureLine(failure)),
+  };
+  connection.sendOwn(new Exchange(sink, 0, undefined, ANY_SLOT), what.frame);
+}

@@ -1,0 +1,348 @@
+/**
+ * One client. Requests go in by `#onData`, replies leave by the reply queue, and in between everything that moves
+ * work is `#pump`: its conditions are the list of reasons not to dispatch.
+ *
+ *     socket ─▶ RequestFramer ─▶ #pump ─▶ planner ─▶ Dispatcher ─▶ connections
+ *                                                                     │ onReply, onFailure
+ *     socket ◀─ Outbox ◀─ ReplyQueue ◀─ #deliver ◀─ judge ◀───────────┘
+ *                                          Repairs ◀─┘ (what was refused, or may have been)
+ *
+ * Invariants: C2 is the reply queue's; C3 holds because a session sticks to one connection a node while it has
+ * something in flight there, dispatches under one topology, and dispatches nothing while something is under repair.
+ */
+import type { Socket } from 'node:net';
+import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
+import { judge } from '../plan/judge.ts';
+import { errorLine } from '../resp/errors.ts';
+import { RequestFramer } from '../resp/request-framer.ts';
+import type { Connection } from '../upstream/connection.ts';
+import type { Exchange, Failure, Sink } from '../upstream/exchange.ts';
+import { Outbox } from '../upstream/outbox.ts';
+import type { Flushable } from '../upstream/turn.ts';
+import { ClientState } from './client-state.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { failureLine } from './failure-line.ts';
+import { Repairs } from './repairs.ts';
+import { ReplyQueue } from './reply-queue.ts';
+import type { Runtime } from './runtime.ts';
+
+/** How long a client that is being closed may take to read the last reply. */
+const LINGER_MS = 1000;
+
+export class Session implements Flushable, Sink {
+  isScheduled = false;
+  readonly client: ClientState;
+  /** The topology that this session goes by. */
+  topology: Topology = EMPTY_TOPOLOGY;
+  readonly runtime: Runtime;
+  readonly #socket: Socket;
+  readonly #framer: RequestFramer;
+  readonly #outbox: Outbox;
+  readonly #replies: ReplyQueue;
+  readonly repairs: Repairs;
+  readonly dispatcher: Dispatcher;
+  readonly #onClosed: (session: Session) => void;
+  /** `closing`: nothing more is read, what is owed is still sent. */
+  #state: 'open' | 'closing' | 'closed' = 'open';
+  #inputEnded = false;
+  #isBlocked = false;
+  #inFlightBytes = 0;
+  /** The request that must be answered before the next is dispatched. */
+  #exclusive: Exchange | undefined;
+  /** Node connections that are held back because this client does not read. */
+  readonly #heldBack = new Set<Connection>();
+  #accountedBytes = 0;
+  /** When the client last took a byte, or was last owed none. */
+  #progressMs: number;
+
+  constructor(socket: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
+    this.runtime = runtime;
+    this.#socket = socket;
+    this.#onClosed = onClosed;
+    this.client = new ClientState(socket);
+    this.#framer = new RequestFramer(runtime.limits);
+    this.#outbox = new Outbox(socket, () => this.#onDrained());
+    this.#replies = new ReplyQueue(this.#outbox);
+    this.repairs = new Repairs(this);
+    this.dispatcher = new Dispatcher(this);
+    this.#progressMs = runtime.turn.now();
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
+    socket.on('end', () => this.#guard(() => this.#onEnd()));
+    socket.on('error', () => this.destroy());
+    socket.on('close', () => this.destroy());
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  get inFlightCount(): number {
+    return this.#replies.length;
+  }
+
+  // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #onData(chunk: Buffer): void {
+    if (this.#state !== 'open') return;
+    this.#framer.push(chunk);
+    if (!this.#isBlocked) this.#pump();
+  }
+
+  #onEnd(): void {
+    this.#inputEnded = true;
+    if (!this.#isBlocked) this.#closeWhenDone();
+  }
+
+  /** Dispatches requests as long as nothing speaks against it; the only place that does. */
+  #pump(): void {
+    while (this.#mayDispatch()) {
+      const step = this.#framer.next();
+      if (step === 'more') return this.#unblock();
+      if (step === 'error') return this.#onProtocolError();
+      this.runtime.counters.requests++;
+      this.dispatcher.dispatch(this.#framer.request);
+    }
+    if (this.#state === 'open') this.#block();
+  }
+
+  #mayDispatch(): boolean {
+    const { limits, counters, topology } = this.runtime;
+    if (this.#state !== 'open' || this.#exclusive !== undefined || this.repairs.isActive) return false;
+    const inFlight = this.#replies.length;
+    if (topology !== this.topology) {
+      if (inFlight > 0) return false;
+      this.topology = topology;
+      this.dispatcher.onTopology();
+    }
+    if (inFlight >= limits.inFlightPerClient || this.#inFlightBytes >= limits.inFlightBytesPerClient) return false;
+    if (this.#unreadBytes >= limits.clientOutputBytes / 4) return false;
+    return counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
+  }
+
+  /** Bytes of replies that the client has not taken. */
+  get #unreadBytes(): number {
+    return this.#outbox.pendingBytes + this.#replies.heldBytes;
+  }
+
+  #block(): void {
+    if (this.#isBlocked) return;
+    this.#isBlocked = true;
+    this.#socket.pause();
+  }
+
+  #unblock(): void {
+    if (this.#isBlocked) {
+      this.#isBlocked = false;
+      this.#socket.resume();
+    }
+    this.#closeWhenDone();
+  }
+
+  #onProtocolError(): void {
+    this.runtime.counters.protocolErrors++;
+    this.reply(errorLine(this.#framer.error));
+    this.close();
+  }
+
+  // ── what the dispatcher does with the session ───────────────────────────────────────────────────────────────
+
+  /** A request was taken: its reply has its place in the order from now on. */
+  expect(exchange: Exchange): void {
+    this.#replies.expect(exchange);
+  }
+
+  /** A request, or a part of one, was sent, or will be: its bytes count as in flight until it is settled. */
+  countInFlight(exchange: Exchange): void {
+    exchange.countedBytes = exchange.end - exchange.start;
+    this.#inFlightBytes += exchange.countedBytes;
+  }
+
+  /** Answers the request that is being dispatched. */
+  reply(bytes: Buffer): void {
+    const exchange = this.dispatcher.newExchange(undefined, 0);
+    this.#replies.expect(exchange);
+    this.settle(exchange, bytes, 0, bytes.length);
+  }
+
+  /** Nothing else is dispatched until this request is settled. */
+  holdOthers(exchange: Exchange): void {
+    this.#exclusive = exchange;
+  }
+
+  /** No more requests are read; the connection ends when all replies are sent. */
+  close(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'closing';
+    this.#closeWhenDone();
+  }
+
+  // ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onReply(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    try {
+      if (exchange.link !== undefined) exchange.link.inFlightCount--;
+      if (this.#state === 'closed') exchange.releaseBytes();
+      else if (bytes[start] === 0x2d) this.#onError(exchange, bytes, start, end);
+      else this.#deliver(exchange, bytes, start, end);
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  onFailure(exchange: Exchange, failure: Failure): void {
+    try {
+      if (exchange.link !== undefined) exchange.link.inFlightCount--;
+      this.runtime.counters.failures++;
+      if (this.#state === 'closed') exchange.releaseBytes();
+      else if (this.dispatcher.mayResend(exchange, failure)) this.repairs.add(exchange, { kind: 'failed', failure });
+      else this.deliver(exchange, failureLine(failure));
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  /** An error reply: the application's business, or ours. */
+  #onError(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    const reply = bytes.subarray(start, end);
+    const { call, slot, connection } = exchange;
+    const verdict = judge(
+      reply,
+      { slot, isCall: call !== undefined, wentAsEvalsha: call?.bytesForm === 'evalsha', isWitness: false },
+      connection?.pool.facts.noscript,
+    );
+    if (verdict.kind === 'deliver' || !this.dispatcher.mayRepair(exchange, verdict)) {
+      this.dispatcher.onErrorDelivered(exchange, reply);
+      this.#deliver(exchange, bytes, start, end);
+      return;
+    }
+    this.repairs.add(exchange, { kind: 'judged', verdict, reply: Buffer.from(reply) });
+  }
+
+  /** Hands out a reply that evalgate made or kept. */
+  deliver(exchange: Exchange, reply: Buffer): void {
+    this.#deliver(exchange, reply, 0, reply.length);
+  }
+
+  #deliver(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    this.#inFlightBytes -= exchange.countedBytes;
+    exchange.releaseBytes();
+    const { part } = exchange;
+    if (part === undefined) this.settle(exchange, bytes, start, end);
+    else part.fanOut.collect(part.index, bytes.subarray(start, end));
+    this.repairs.onSettled(exchange);
+  }
+
+  /** The final reply of a request: it leaves when those before it have. */
+  settle(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    if (this.#state === 'closed') return;
+    this.#replies.settle(exchange, bytes, start, end);
+    if (this.#exclusive === exchange) this.#exclusive = undefined;
+    this.runtime.turn.schedule(this);
+    if (exchange.connection !== undefined && this.#unreadBytes > this.runtime.limits.clientOutputBytes) {
+      this.#holdBack(exchange.connection);
+    }
+  }
+
+  // ── output ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Once per turn: what is to be sent is sent, what was held up is tried again. */
+  flush(): void {
+    this.#guard(() => {
+      if (this.#state === 'closed') return;
+      if (this.#outbox.pendingBytes > 0 && !this.#outbox.isWriting) this.#progressMs = this.runtime.turn.now();
+      this.#outbox.flush();
+      if (this.#isBlocked) this.#pump();
+      else this.#closeWhenDone();
+      this.#account();
+    });
+  }
+
+  #onDrained(): void {
+    if (this.#state === 'closed') return;
+    this.#progressMs = this.runtime.turn.now();
+    if (this.#heldBack.size > 0 && this.#unreadBytes <= this.runtime.limits.clientOutputBytes / 2) this.#letGo();
+    if (this.#isBlocked || this.#state === 'closing' || this.#inputEnded || this.#accountedBytes > 0) {
+      this.runtime.turn.schedule(this);
+    }
+  }
+
+  #holdBack(connection: Connection): void {
+    this.#heldBack.add(connection);
+    connection.pause(this);
+  }
+
+  #letGo(): void {
+    for (const connection of this.#heldBack) connection.resume(this);
+    this.#heldBack.clear();
+  }
+
+  /** Brings the total over all clients up to date. */
+  #account(): void {
+    const bytes = this.#unreadBytes + this.#inFlightBytes + this.#framer.bufferedBytes;
+    this.runtime.counters.bufferedBytes += bytes - this.#accountedBytes;
+    this.#accountedBytes = bytes;
+  }
+
+  /** Called by the listener's tick: closes a client that owes us reading for too long, and wakes a blocked one. */
+  tick(nowMs: number): void {
+    if (this.#outbox.isWriting && nowMs - this.#progressMs > this.runtime.limits.clientStallMs) {
+      this.runtime.counters.clientsStalled++;
+      this.destroy();
+    } else if (this.#isBlocked) {
+      this.runtime.turn.schedule(this);
+    }
+  }
+
+  /** A new topology was published. */
+  onTopology(): void {
+    this.#guard(() => {
+      this.repairs.onTopology();
+      if (this.#isBlocked) this.runtime.turn.schedule(this);
+    });
+  }
+
+  // ── end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #closeWhenDone(): void {
+    const isOver = this.#state === 'closing' || (this.#inputEnded && this.#state === 'open');
+    if (!isOver || this.#replies.length > 0) return;
+    this.#state = 'closing';
+    if (this.#outbox.pendingBytes > 0) {
+      this.#outbox.flush();
+      return;
+    }
+    this.#socket.end();
+    this.#socket.resume();
+    if (!this.#inputEnded) setTimeout(() => this.destroy(), LINGER_MS).unref();
+    else this.#socket.destroySoon();
+  }
+
+  /** Ends the session at once. Idempotent. */
+  destroy(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#socket.destroy();
+    this.#letGo();
+    this.repairs.discard();
+    this.#replies.discard();
+    this.#outbox.discard();
+    this.runtime.counters.bufferedBytes -= this.#accountedBytes;
+    this.#accountedBytes = 0;
+    this.#onClosed(this);
+  }
+
+  #guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  /** A bug of ours costs this client its connection, nobody else's. */
+  #onFault(error: unknown): void {
+    this.runtime.onFault(error);
+    this.destroy();
+  }
+}

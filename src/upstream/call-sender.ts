@@ -1,0 +1,120 @@
+/**
+ * Sends script calls so that no NOSCRIPT comes of it (C5): by sha where the connection is marked as having the script,
+ * else with its body.
+ *
+ *     marked ─▶ EVALSHA sha …
+ *     else   ─▶ [SCRIPT LOAD body]  when the script is of LOAD origin, so that the node will not evict it
+ *               [ASKING]            when the node only imports the slot; it holds for the next command alone
+ *               EVAL body …         and the connection is marked
+ *
+ * `[SCRIPT LOAD][EVALSHA]` would not do: a flush may come in between.
+ */
+import { encodeBulk, encodeCommand } from '../resp/encode.ts';
+import type { Script } from '../script/script.ts';
+import { IMPOSSIBLE_SHA } from '../script/sha.ts';
+import type { Connection } from './connection.ts';
+import { type Call, type CallForm, Exchange, type Sink } from './exchange.ts';
+
+/** Where the request stands now: in the client's bytes, or in the batch of an earlier attempt. */
+export interface Source {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+const ASKING = encodeCommand('ASKING');
+const LOAD_HEAD = Buffer.from('*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n');
+const CRLF = Buffer.from('\r\n');
+/** No function can have this name (`functionsVerifyName` in Redis's functions.c). */
+const IMPOSSIBLE_FUNCTION = encodeBulk('-');
+
+const IMPOSSIBLE_SHA_BYTES = Buffer.from(IMPOSSIBLE_SHA);
+const KEEP_HEADS = 256;
+const EVALSHA_HEADS: Buffer[] = [];
+const EVALSHA_RO_HEADS: Buffer[] = [];
+
+const IGNORE: Sink = { onReply: () => {}, onFailure: () => {} };
+
+/** Sends a plain request, or a call; ASKING before it if it follows an ASK. */
+export function sendExchange(exchange: Exchange, connection: Connection, source: Source, isAsking: boolean): void {
+  const { call } = exchange;
+  if (call !== undefined) {
+    sendCall(exchange, call, { connection, source, isAsking });
+    return;
+  }
+  if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), ASKING);
+  connection.send(exchange, source.bytes, source.start, source.end);
+}
+
+interface Route {
+  readonly connection: Connection;
+  readonly source: Source;
+  readonly isAsking: boolean;
+}
+
+function sendCall(exchange: Exchange, call: Call, route: Route): void {
+  const { connection, source, isAsking } = route;
+  const { script } = call;
+  const form = script === undefined ? call.form : formFor(call, script, connection);
+  if (script?.origin === 'load' && form === 'eval') sendLoad(connection, script);
+  if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), ASKING);
+  if (script === undefined || form === call.bytesForm) {
+    connection.send(exchange, source.bytes, source.start, source.end);
+  } else {
+    const tail = { bytes: source.bytes, start: source.start + call.tail, end: source.end };
+    connection.sendJoined(exchange, form === 'evalsha' ? shaHead(call, script) : bodyHead(call, script), tail);
+    call.tail = exchange.end - exchange.start - (tail.end - tail.start);
+    call.bytesForm = form;
+  }
+  if (script !== undefined && form === 'eval') connection.marks.add(script);
+}
+
+/** By sha if the node has the script, as far as this connection knows, and will keep it; else with the body. */
+function formFor(call: Call, script: Script, connection: Connection): CallForm {
+  const { facts, options } = connection.pool;
+  const isKept = script.origin === 'load' || !facts.evictsScripts || facts.recent.touch(script);
+  if (call.mustSendBody || script.mimicsNoscript || !isKept || !connection.marks.has(script)) return 'eval';
+  return call.form === 'evalsha' || options.evalToEvalsha ? 'evalsha' : 'eval';
+}
+
+function sendLoad(connection: Connection, script: Script): void {
+  const header = Buffer.from(`$${script.body.length}\r\n`);
+  connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), Buffer.concat([LOAD_HEAD, header, script.body, CRLF]));
+}
+
+function bodyHead(call: Call, script: Script): Buffer[] {
+  const name = call.isReadOnly ? '$7\r\nEVAL_RO' : '$4\r\nEVAL';
+  return [Buffer.from(`*${call.argc}\r\n${name}\r\n$${script.body.length}\r\n`), script.body, CRLF];
+}
+
+function shaHead(call: Call, script: Script): Buffer[] {
+  return [evalshaHead(call.argc, call.isReadOnly), script.shaBytes, CRLF];
+}
+
+/** `*argc EVALSHA $40`, made once for every number of arguments that occurs often. */
+function evalshaHead(argc: number, isReadOnly: boolean): Buffer {
+  const heads = isReadOnly ? EVALSHA_RO_HEADS : EVALSHA_HEADS;
+  const known = heads[argc];
+  if (known !== undefined) return known;
+  const name = isReadOnly ? '$10\r\nEVALSHA_RO' : '$7\r\nEVALSHA';
+  const head = Buffer.from(`*${argc}\r\n${name}\r\n$40\r\n`);
+  if (argc < KEEP_HEADS) heads[argc] = head;
+  return head;
+}
+
+/**
+ * Sends the witness of a call on the connection that answered it: a call of a script or function that cannot exist,
+ * with the same keys. It passes the same redirect and state checks of the node and never runs (C4).
+ */
+export function sendWitness(witness: Exchange, of: Exchange, call: Call, isAsking: boolean): void {
+  const { connection, batch } = of;
+  if (connection === undefined || batch === undefined) return;
+  const argc = 3 + call.keyCount;
+  const head =
+    call.form === 'function'
+      ? [Buffer.from(`*${argc}\r\n${call.isReadOnly ? '$8\r\nFCALL_RO' : '$5\r\nFCALL'}\r\n`), IMPOSSIBLE_FUNCTION]
+      : [evalshaHead(argc, call.isReadOnly), IMPOSSIBLE_SHA_BYTES, CRLF];
+  const start = of.start + call.tail;
+  if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), ASKING);
+  connection.sendJoined(witness, head, { bytes: batch.buffer, start, end: start + call.keysBytes });
+}

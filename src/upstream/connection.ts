@@ -1,0 +1,208 @@
+/**
+ * One pipelined connection to a node: requests go out in the order given, and the reply that comes belongs to the
+ * oldest request without one.
+ *
+ *     connecting ──handshake answered──▶ ready ──┐
+ *          └───────────── any failure ───────────┴──▶ closed: every exchange is told, once
+ *
+ *     send ─▶ outbox ─▶ node ─▶ ReplyFramer ─▶ shift the FIFO ─▶ sink.onReply
+ *
+ * Requests may be given at any time; before `ready` nothing of them is handed to the socket, so when connecting fails
+ * they did not run. A reply without a request, or bytes that are no reply, mean that the two sides disagree: the
+ * connection is destroyed, never guessed at.
+ */
+import { connect, type Socket } from 'node:net';
+import { RingQueue } from '../base/ring-queue.ts';
+import type { Node } from '../cluster/topology.ts';
+import { ReplyFramer } from '../resp/reply-framer.ts';
+import type { Exchange, Failure } from './exchange.ts';
+import { Handshake } from './handshake.ts';
+import { Marks } from './marks.ts';
+import { Outbox } from './outbox.ts';
+import type { Pool } from './pool.ts';
+import type { Flushable } from './turn.ts';
+
+export class Connection implements Flushable {
+  isScheduled = false;
+  readonly pool: Pool;
+  readonly marks = new Marks();
+  state: 'connecting' | 'ready' | 'closed' = 'connecting';
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  readonly #framer: ReplyFramer;
+  readonly #handshake: Handshake;
+  /** Requests without a reply, oldest first. */
+  readonly #unanswered = new RingQueue<Exchange>();
+  /** How many of them were handed to the socket. */
+  #handedCount = 0;
+  /** When the chunk came that is being read. */
+  #readAtMs = 0;
+  readonly #connectTimer: NodeJS.Timeout;
+  /** Who holds back reading, because it cannot take more. */
+  readonly #pausers = new Set<object>();
+
+  constructor(pool: Pool) {
+    this.pool = pool;
+    const { node, options } = pool;
+    this.#framer = new ReplyFramer(options.maxReplyBytes);
+    this.#socket = connect({ host: node.host, port: node.port, noDelay: true, keepAlive: true });
+    this.#outbox = new Outbox(this.#socket, () => {});
+    this.#handshake = new Handshake(pool);
+    this.#connectTimer = setTimeout(
+      () => this.destroy('not_sent', `no connection within ${options.connectTimeoutMs} ms`),
+      options.connectTimeoutMs,
+    );
+    this.#socket.on('connect', () => this.#begin());
+    this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    this.#socket.on('error', (error) => this.destroy('lost', error.message));
+    this.#socket.on('close', () => this.destroy('lost', 'closed by the node'));
+  }
+
+  get node(): Node {
+    return this.pool.node;
+  }
+
+  get unansweredCount(): number {
+    return this.#unanswered.length;
+  }
+
+  /** The request whose reply comes next. */
+  get head(): Exchange | undefined {
+    return this.#unanswered.peek();
+  }
+
+  /** Bytes queued that the node has not taken. */
+  get pendingBytes(): number {
+    return this.#outbox.pendingBytes;
+  }
+
+  /** Bytes of a reply that is not whole yet. */
+  get bufferedBytes(): number {
+    return this.#framer.bufferedBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#pausers.size > 0;
+  }
+
+  /** Sends the request in bytes [start, end); the exchange owns a copy of them from now on. */
+  send(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    const batch = this.#outbox.append(bytes, start, end);
+    exchange.ownLast(batch, end - start);
+    this.#enqueue(exchange);
+  }
+
+  /** Sends a request made of a head and the rest [start, end) of another. */
+  sendJoined(exchange: Exchange, head: readonly Buffer[], tail: { bytes: Buffer; start: number; end: number }): void {
+    let length = tail.end - tail.start;
+    for (const piece of head) length += piece.length;
+    const batch = this.#outbox.reserve(length);
+    for (const piece of head) batch.append(piece, 0, piece.length);
+    batch.append(tail.bytes, tail.start, tail.end);
+    this.#outbox.grew(length);
+    exchange.ownLast(batch, length);
+    this.#enqueue(exchange);
+  }
+
+  /** Sends a request of our own, which is never sent again. */
+  sendOwn(exchange: Exchange, bytes: Buffer): void {
+    this.#outbox.append(bytes, 0, bytes.length);
+    this.#enqueue(exchange);
+  }
+
+  #enqueue(exchange: Exchange): void {
+    const { turn } = this.pool;
+    turn.schedule(this);
+    exchange.connection = this;
+    exchange.sinceMs = turn.now();
+    this.#unanswered.push(exchange);
+  }
+
+  flush(): void {
+    if (this.state !== 'ready') return;
+    this.#handedCount = this.#unanswered.length;
+    this.#outbox.flush();
+  }
+
+  /** Stops reading until `resume` with the same object. */
+  pause(pauser: object): void {
+    this.#pausers.add(pauser);
+    this.#socket.pause();
+  }
+
+  resume(pauser: object): void {
+    if (this.#pausers.delete(pauser) && this.#pausers.size === 0) this.#socket.resume();
+  }
+
+  /** Writes the handshake, past the outbox, which waits for its answers. */
+  #begin(): void {
+    const bytes = this.#handshake.begin();
+    if (bytes.length > 0) this.#socket.write(bytes);
+    if (this.#handshake.isDone) this.#becomeReady();
+  }
+
+  #becomeReady(): void {
+    clearTimeout(this.#connectTimer);
+    this.state = 'ready';
+    this.pool.onReady();
+    this.pool.turn.schedule(this);
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#readAtMs = this.pool.turn.now();
+    this.#framer.push(chunk);
+    for (;;) {
+      const step = this.#framer.next();
+      if (step === 'more') return;
+      if (step === 'too_large') {
+        this.destroy('too_large', `a reply larger than ${this.pool.options.maxReplyBytes} bytes`);
+        return;
+      }
+      if (step !== 'reply' || !this.#take()) {
+        this.destroy('desynchronized', 'sent bytes that are no reply');
+        return;
+      }
+      if (this.state === 'closed') return;
+    }
+  }
+
+  /** Hands the reply that the framer found to whom it belongs; false when it belongs to nobody. */
+  #take(): boolean {
+    const { bytes, start, end } = this.#framer;
+    if (this.state === 'connecting') return this.#takeHandshake(bytes.subarray(start, end));
+    const exchange = this.#unanswered.shift();
+    if (exchange === undefined || this.#handedCount === 0) return false;
+    this.#handedCount--;
+    const next = this.#unanswered.peek();
+    if (next !== undefined) next.sinceMs = this.#readAtMs;
+    exchange.sink.onReply(exchange, bytes, start, end);
+    return true;
+  }
+
+  #takeHandshake(reply: Buffer): boolean {
+    if (this.#handshake.isDone) return false;
+    const problem = this.#handshake.onReply(reply);
+    if (problem !== undefined) this.destroy('not_sent', problem);
+    else if (this.#handshake.isDone) this.#becomeReady();
+    return true;
+  }
+
+  /** Ends the connection; every request without a reply is told why, in order. Idempotent. */
+  destroy(kind: Failure['kind'], reason: string): void {
+    if (this.state === 'closed') return;
+    const wasReady = this.state === 'ready';
+    this.state = 'closed';
+    clearTimeout(this.#connectTimer);
+    this.#socket.destroy();
+    this.#outbox.discard();
+    this.marks.clear();
+    this.pool.onClosed(this, { reason, wasReady });
+    const sentKind = kind === 'not_sent' ? 'lost' : kind;
+    const { node } = this;
+    for (let exchange = this.#unanswered.shift(); exchange !== undefined; exchange = this.#unanswered.shift()) {
+      const wasSent = this.#handedCount > 0;
+      if (wasSent) this.#handedCount--;
+      exchange.sink.onFailure(exchange, { kind: wasSent ? sentKind : 'not_sent', node, reason });
+    }
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * One request in flight. It stands in the FIFO of its session, which decides the order of replies, and in the FIFO of
+ * a connection, which decides whose reply comes next; it owns the bytes of its request until its reply is settled,
+ * because it may have to be sent again.
+ */
+
+import type { Node } from '../cluster/topology.ts';
+import type { Command } from '../command/table.ts';
+import type { Script } from '../script/script.ts';
+import type { Batch } from './batch.ts';
+import type { Connection } from './connection.ts';
+import type { Link } from './link.ts';
+
+/** Why there is no reply: not the same as an error reply. */
+export interface Failure {
+  /** `not_sent`: it did not run. All others: it may have run. */
+  readonly kind: 'not_sent' | 'lost' | 'silent' | 'desynchronized' | 'too_large';
+  readonly node: Node;
+  readonly reason: string;
+}
+
+/** Who is told of replies and failures. */
+export interface Sink {
+  /** A whole reply frame stands in bytes [start, end): borrowed until return. */
+  onReply(exchange: Exchange, bytes: Buffer, start: number, end: number): void;
+  onFailure(exchange: Exchange, failure: Failure): void;
+}
+
+/** A script or function call. Its bytes from numkeys on are the same in every form; the head is exchanged. */
+export interface Call {
+  /** What the client sent. */
+  readonly form: CallForm;
+  readonly isReadOnly: boolean;
+  readonly argc: number;
+  readonly keyCount: number;
+  /** The script, when it is known. */
+  script: Script | undefined;
+  /** The form in which the exchange's bytes stand: that of the last attempt. */
+  bytesForm: CallForm;
+  /** Offset from the exchange's `start` to the header of numkeys. */
+  tail: number;
+  /** Bytes from there to behind the last key. */
+  readonly keysBytes: number;
+  /** The body goes up whatever the marks say: a heal. */
+  mustSendBody: boolean;
+}
+
+export type CallForm = 'eval' | 'evalsha' | 'function';
+
+/** What a request is a part of, when one request of a client became many. */
+export interface PartOf {
+  readonly fanOut: { collect(index: number, reply: Uint8Array): void };
+  readonly index: number;
+  /** Meant for one node, whatever it answers: a broadcast. */
+  readonly isFixed: boolean;
+}
+
+export class Exchange {
+  readonly sink: Sink;
+  /** Position among the session's requests. */
+  readonly seq: number;
+  readonly command: Command | undefined;
+  /** Slot of its keys; ANY_SLOT without keys. */
+  readonly slot: number;
+  call: Call | undefined = undefined;
+  part: PartOf | undefined = undefined;
+  /** The session's link that it went over last. */
+  link: Link | undefined = undefined;
+  connection: Connection | undefined = undefined;
+  /** Since when, by the turn's clock, it is the next to be answered on its connection; before that, since it was sent. */
+  sinceMs = 0;
+  /** The bytes of the request as it went up: [start, end) of the batch's buffer. */
+  batch: Batch | undefined = undefined;
+  start = 0;
+  end = 0;
+  /** What it counts as bytes in flight, whatever form it goes up in later. */
+  countedBytes = 0;
+  /** The reply, once it is there and until those before it are: [replyStart, replyEnd) of the batch's buffer. */
+  reply: Batch | undefined = undefined;
+  replyStart = 0;
+  replyEnd = 0;
+
+  constructor(sink: Sink, seq: number, command: Command | undefined, slot: number) {
+    this.sink = sink;
+    this.seq = seq;
+    this.command = command;
+    this.slot = slot;
+  }
+
+  /** Holds the bytes that were just appended to a batch, in place of those before. */
+  ownLast(batch: Batch, bytes: number): void {
+    batch.hold();
+    this.batch?.release();
+    this.batch = batch;
+    this.end = batch.used;
+    this.start = batch.used - bytes;
+  }
+
+  releaseBytes(): void {
+    this.batch?.release();
+    this.batch = undefined;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The connections to one node under one protocol and identity.
+ *
+ * One connection serves everybody as long as it flows. When its oldest request has waited 5 ms it is *occupied*: a
+ * session that has nothing in flight there gets another one, opened if need be, so that a slow script or a huge reply
+ * holds up only those already behind it (C3a).
+ */
+import type { Node } from '../cluster/topology.ts';
+import { encodeCommand } from '../resp/encode.ts';
+import type { Script } from '../script/script.ts';
+import { Connection } from './connection.ts';
+import { Exchange } from './exchange.ts';
+import type { NodeFacts } from './node-facts.ts';
+import type { Turn } from './turn.ts';
+
+const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
+const OCCUPIED_AFTER_MS = 5;
+/** After a failed attempt the node is not tried again for so long. */
+const RETRY_AFTER_MS = 50;
+
+export interface Identity {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+export interface PoolOptions {
+  readonly identity: Identity;
+  readonly maxConnections: number;
+  readonly connectTimeoutMs: number;
+  readonly maxReplyBytes: number;
+  /** Bytes queued to the node beyond which sessions stop reading. */
+  readonly maxPendingBytes: number;
+  /** A client's EVAL goes up as EVALSHA where the node has the script. */
+  readonly evalToEvalsha: boolean;
+  /** `control` connections say as little as possible, because the node may be busy. */
+  readonly purpose: 'shared' | 'control';
+}
+
+/** What the shell around wants to know. */
+export interface PoolEvents {
+  onConnected(node: Node): void;
+  onDisconnected(node: Node, reason: string): void;
+}
+
+export class Pool {
+  readonly node: Node;
+  readonly turn: Turn;
+  readonly options: PoolOptions;
+  readonly facts: NodeFacts;
+  readonly #events: PoolEvents;
+  #connections: Connection[] = [];
+  #isFlushing = false;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
+  /** Why the last attempt failed; empty when it did not. */
+  problem = '';
+
+  constructor(context: { node: Node; turn: Turn; facts: NodeFacts; events: PoolEvents }, options: PoolOptions) {
+    this.node = context.node;
+    this.turn = context.turn;
+    this.facts = context.facts;
+    this.#events = context.events;
+    this.options = options;
+  }
+
+  get connections(): readonly Connection[] {
+    return this.#connections;
+  }
+
+  /** The connection for a session that has nothing in flight here; undefined while the node cannot be reached. */
+  pick(preferred: Connection | undefined): Connection | undefined {
+    if (preferred !== undefined && preferred.state === 'ready' && !isOccupied(preferred)) return preferred;
+    const flowing = this.#connections.find((connection) => connection.state === 'ready' && !isOccupied(connection));
+    if (flowing !== undefined) return flowing;
+    const opening = this.#connections.find((connection) => connection.state === 'connecting');
+    if (opening !== undefined) return opening;
+    return this.#mayOpen() ? this.open() : this.#leastBusy();
+  }
+
+  #mayOpen(): boolean {
+    if (this.#connections.length >= this.options.maxConnections) return false;
+    return this.#connections.length > 0 || performance.now() - this.#failedAtMs >= RETRY_AFTER_MS;
+  }
+
+  /** Opens a connection that others may use too. */
+  open(): Connection {
+    const connection = new Connection(this);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  /** All are occupied: one whose head is no script, and of these the one with the shortest queue. */
+  #leastBusy(): Connection | undefined {
+    let best: Connection | undefined;
+    for (const connection of this.#connections) {
+      if (best === undefined || weightOf(connection) < weightOf(best)) best = connection;
+    }
+    return best;
+  }
+
+  /** Whether sessions should stop reading requests for this node. */
+  get isSaturated(): boolean {
+    let bytes = 0;
+    for (const connection of this.#connections) bytes += connection.pendingBytes;
+    return bytes > this.options.maxPendingBytes;
+  }
+
+  get isIdle(): boolean {
+    return this.#connections.every((connection) => connection.unansweredCount === 0);
+  }
+
+  /** The node no longer has any script: nothing is believed. */
+  dropAllMarks(): void {
+    for (const connection of this.#connections) connection.marks.clear();
+    this.facts.recent.clear();
+  }
+
+  dropMark(script: Script): void {
+    for (const connection of this.#connections) connection.marks.delete(script);
+    this.facts.recent.delete(script);
+  }
+
+  /** Sends the SCRIPT FLUSH that could not reach the node, if it is reachable now. */
+  flushOwed(): void {
+    const { facts } = this;
+    if (!facts.owesFlush || this.#isFlushing) return;
+    const connection = this.pick(undefined);
+    if (connection === undefined || connection.state !== 'ready') return;
+    this.#isFlushing = true;
+    const sink = {
+      onReply: (_: Exchange, bytes: Buffer, start: number) => {
+        this.#isFlushing = false;
+        facts.learnFlush(bytes.subarray(start));
+        this.dropAllMarks();
+      },
+      onFailure: () => {
+        this.#isFlushing = false;
+      },
+    };
+    connection.sendOwn(new Exchange(sink, 0, undefined, 0), FLUSH);
+    this.dropAllMarks();
+  }
+
+  onReady(): void {
+    if (this.problem !== '') this.#events.onConnected(this.node);
+    this.problem = '';
+  }
+
+  onClosed(connection: Connection, { reason, wasReady }: { reason: string; wasReady: boolean }): void {
+    this.#connections = this.#connections.filter((other) => other !== connection);
+    if (!wasReady) this.#failedAtMs = performance.now();
+    if (this.options.purpose === 'control') return;
+    if (this.problem === '') this.#events.onDisconnected(this.node, reason);
+    if (!wasReady || this.#connections.length === 0) this.problem = reason;
+  }
+
+  /** Ends all connections; requests in flight get the failure. */
+  destroy(kind: 'silent' | 'lost', reason: string): void {
+    for (const connection of this.#connections) connection.destroy(kind, reason);
+  }
+}
+
+function isOccupied(connection: Connection): boolean {
+  const head = connection.head;
+  if (connection.isPaused) return true;
+  return head !== undefined && connection.pool.turn.now() - head.sinceMs > OCCUPIED_AFTER_MS;
+}
+
+function weightOf(connection: Connection): number {
+  const isBehindCall = connection.head?.call !== undefined;
+  return connection.unansweredCount + (isBehindCall ? 1e9 : 0);
+}

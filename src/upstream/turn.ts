@@ -1,0 +1,48 @@
+/**
+ * One turn of the event loop: whoever has something to write asks for a flush, and is flushed once, after every
+ * socket that was readable in this turn has been read. So requests that arrive together leave in one write.
+ *
+ *     poll phase: data, data, data …  ─▶  check phase (setImmediate): flush, flush …
+ *
+ * The clock is read once per turn: by the first who asks for a flush, or for the time before that.
+ */
+export interface Flushable {
+  flush(): void;
+  /** Owned by the turn: whether a flush was asked for. */
+  isScheduled: boolean;
+}
+
+export class Turn {
+  #nowMs = 0;
+  #waiting: Flushable[] = [];
+  #spare: Flushable[] = [];
+  #isArmed = false;
+  readonly #run = (): void => this.#flushAll();
+
+  schedule(flushable: Flushable): void {
+    if (flushable.isScheduled) return;
+    flushable.isScheduled = true;
+    this.#waiting.push(flushable);
+    if (this.#isArmed) return;
+    this.#isArmed = true;
+    this.#nowMs = performance.now();
+    setImmediate(this.#run);
+  }
+
+  /** Milliseconds of a monotonic clock in this turn. */
+  now(): number {
+    return this.#isArmed ? this.#nowMs : performance.now();
+  }
+
+  #flushAll(): void {
+    const flushing = this.#waiting;
+    this.#waiting = this.#spare;
+    this.#isArmed = false;
+    for (const flushable of flushing) {
+      flushable.isScheduled = false;
+      flushable.flush();
+    }
+    flushing.length = 0;
+    this.#spare = flushing;
+  }
+}

@@ -1,0 +1,245 @@
+/* biome-ignore-all lint/suspicious/noTemplateCurlyInString: the config file's own syntax */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { OperatorError } from '../../src/base/operator-error.ts';
+import { type Config, configFrom, loadConfig } from '../../src/control/config.ts';
+import { SECTIONS } from '../../src/control/config-schema.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const folder = mkdtempSync(join(tmpdir(), 'evalgate-config-'));
+const file = join(folder, 'evalgate.yaml');
+after(() => rmSync(folder, { recursive: true }));
+
+const NODES = 'cluster: {nodes: ["127.0.0.1:7000"]}\n';
+
+function load(yaml: string, environment: Record<string, string> = {}): Config {
+  writeFileSync(file, yaml);
+  return loadConfig(file, environment);
+}
+
+/** The problems of a file: what stands behind `Cannot load config "…": `. */
+function problemsOf(yaml: string, environment: Record<string, string> = {}): string[] {
+  try {
+    load(yaml, environment);
+  } catch (error) {
+    assert.ok(error instanceof OperatorError, String(error));
+    assert.equal(error.code, 'EVALGATE_CONFIG');
+    const prefix = `Cannot load config "${file}": `;
+    assert.ok(error.message.startsWith(prefix), error.message);
+    return error.message.slice(prefix.length).split('; ');
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('applies every default when only cluster.nodes is set', () => {
+    const config = load(NODES);
+    assert.deepEqual(config, configFrom({ cluster: { nodes: ['127.0.0.1:7000'] } }));
+    assert.deepEqual(config.listen, { host: '127.0.0.1', port: 6380, drain_ms: 5000 });
+    assert.deepEqual(config.cluster, {
+      nodes: ['127.0.0.1:7000'],
+      nat_map: {},
+      refresh_interval_ms: 15000,
+      connections_per_node: 4,
+      dedicated_per_node: 1000,
+      connect_timeout_ms: 2000,
+      node_silence_ms: 15000,
+      failover_wait_ms: 5000,
+    });
+    assert.deepEqual(config.scripting, {
+      script_check_enable: 1,
+      script_check_profile: 'tair',
+      script_check_unpack: 'reject',
+      script_check_alias: 'reject',
+      script_check_exempt: [],
+      script_check_max_bytes: 262144,
+      keyless_scripts: 'reject',
+      registry_max_bytes: 67108864,
+      eval_to_evalsha: true,
+    });
+    assert.deepEqual(config.limits, {
+      max_clients: 10000,
+      max_request_bytes: 536870912,
+      client_output_bytes: 67108864,
+      client_stall_ms: 60000,
+      in_flight_per_client: 10000,
+      in_flight_bytes_per_client: 67108864,
+      node_pending_bytes: 268435456,
+      buffered_bytes: 1073741824,
+      redirects: 16,
+      waiting_requests: 100000,
+    });
+    assert.deepEqual(config.log, { level: 'info', format: 'json' });
+  });
+
+  it('is frozen to the last value', () => {
+    const config = load(NODES);
+    assert.ok(Object.isFrozen(config) && Object.isFrozen(config.cluster) && Object.isFrozen(config.cluster.nodes));
+  });
+
+  it('takes a section without keys as its defaults', () => {
+    assert.equal(load(`${NODES}listen:\nlimits: {}\n`).listen.port, 6380);
+  });
+
+  it('reads JSON too', () => {
+    assert.equal(load('{"cluster": {"nodes": ["[::1]:7000"]}, "listen": {"port": 1}}').listen.port, 1);
+  });
+
+  it('lower-cases shas', () => {
+    const sha = 'ABCDEF0123456789ABCDEF0123456789ABCDEF01';
+    const config = load(`${NODES}scripting: {script_check_exempt: ["${sha}"], script_check_enable: observe}`);
+    assert.deepEqual(config.scripting.script_check_exempt, [sha.toLowerCase()]);
+    assert.equal(config.scripting.script_check_enable, 'observe');
+  });
+
+  const environment = { PASSWORD: '0123', PORT: '7001', SWITCH: 'false', HOST: 'redis.example', ODD: '$&' };
+  it('takes environment variables, as what the key takes', () => {
+    const config = load(
+      'cluster: {nodes: ["${HOST}:${PORT}"], password: "${PASSWORD}${ODD}"}\nlisten: {port: "${PORT}"}\nscripting: {eval_to_evalsha: "${SWITCH}"}',
+      environment,
+    );
+    assert.deepEqual(config.cluster.nodes, ['redis.example:7001']);
+    assert.equal(config.cluster.password, '0123$&');
+    assert.equal(config.listen.port, 7001);
+    assert.equal(config.scripting.eval_to_evalsha, false);
+  });
+
+  it('takes a variable that looks like a number as a text where a text is wanted', () => {
+    assert.equal(load('cluster: {nodes: ["a:1"], password: "${PASSWORD}"}', environment).cluster.password, '0123');
+  });
+
+  it('takes $${ as a plain ${', () => {
+    assert.equal(load('cluster: {nodes: ["a:1"], password: "$${HOST}"}', environment).cluster.password, '${HOST}');
+  });
+
+  const sections = 'listen, cluster, scripting, limits, log';
+  const problems: [name: string, yaml: string, problems: string[]][] = [
+    [
+      'a number out of range',
+      `${NODES}listen: {port: 70000}`,
+      ['listen.port must be 0 to 65535: current value is 70000'],
+    ],
+    [
+      'a text for a number',
+      `${NODES}listen: {port: x}`,
+      ['listen.port must be a whole number, 0 to 65535: current value is "x"'],
+    ],
+    [
+      'a fraction',
+      `${NODES}limits: {redirects: 1.5}`,
+      ['limits.redirects must be a whole number, 0 to 1000: current value is 1.5'],
+    ],
+    [
+      'nothing for a number',
+      `${NODES}listen: {port: }`,
+      ['listen.port must be a whole number, 0 to 65535: current value is empty'],
+    ],
+    [
+      'a word that is no choice',
+      `${NODES}log: {level: loud}`,
+      ['log.level must be trace, debug, info, warn, error, fatal or silent: current value is "loud"'],
+    ],
+    [
+      'a number for a switch',
+      `${NODES}scripting: {eval_to_evalsha: 1}`,
+      ['scripting.eval_to_evalsha must be true or false: current value is 1'],
+    ],
+    ['an unknown key', `${NODES}listen: {prot: 1}`, ['listen.prot is not a key here: known are host, port, drain_ms']],
+    ['an unknown section', `${NODES}admin: {port: 1}`, [`admin is not a key here: known are ${sections}`]],
+    ['a section that is a list', `${NODES}log: [a]`, ['log must be a map: current value is a list']],
+    ['a file that is a text', 'hello', ['the file must be a map: current value is "hello"']],
+    ['an empty file', '', ['cluster.nodes must be a list of at least one host:port: it is not set']],
+    [
+      'no nodes',
+      'cluster: {nodes: []}',
+      ['cluster.nodes must be a list of at least one host:port: current value is an empty list'],
+    ],
+    [
+      'a bad node',
+      'cluster: {nodes: [a:1, b]}',
+      ['cluster.nodes[1] must be host:port, [host]:port for IPv6: current value is "b"'],
+    ],
+    [
+      'a bad key of nat_map',
+      'cluster: {nodes: [a:1], nat_map: {b: c:1}}',
+      ['cluster.nat_map keys must be host:port, [host]:port for IPv6: current key is "b"'],
+    ],
+    [
+      'a bad value of nat_map',
+      'cluster: {nodes: [a:1], nat_map: {b:1: c}}',
+      ['cluster.nat_map["b:1"] must be host:port, [host]:port for IPv6: current value is "c"'],
+    ],
+    [
+      'a bad sha',
+      `${NODES}scripting: {script_check_exempt: [abc]}`,
+      ['scripting.script_check_exempt[0] must be 40 hexadecimal digits: current value is "abc"'],
+    ],
+    [
+      'a variable that is not set',
+      'cluster: {nodes: [a:1], password: "${NO_SUCH}"}',
+      ['cluster.password takes ${NO_SUCH} from the environment: it is not set'],
+    ],
+    [
+      'a variable out of range, by its name',
+      `${NODES}listen: {port: "\${BIG}"}`,
+      ['listen.port must be 0 to 65535: current value is "${BIG}"'],
+    ],
+    ['a key twice', `${NODES}listen: {port: 1, port: 2}`, ['line 2, column 19 must be YAML: Map keys must be unique']],
+    ['an unknown tag', `${NODES}listen: !x {port: 1}`, ['line 2, column 9 must be YAML: Unresolved tag: !x']],
+    [
+      'all problems at once',
+      'cluster: {nodes: [x]}\nlisten: {port: -1, drain_ms: soon}\nworkers: 2',
+      [
+        'listen.port must be 0 to 65535: current value is -1',
+        'listen.drain_ms must be a whole number, 0 to 3600000: current value is "soon"',
+        'cluster.nodes[0] must be host:port, [host]:port for IPv6: current value is "x"',
+        `workers is not a key here: known are ${sections}`,
+      ],
+    ],
+  ];
+  for (const [name, yaml, expected] of problems) {
+    it(`refuses ${name}`, () => assert.deepEqual(problemsOf(yaml, { BIG: '70000' }), expected));
+  }
+
+  it('never shows a secret', () => {
+    const wrong = ['cluster: {nodes: [a:1], password: 271828}', 'cluster: {nodes: [a:1], password: {x: 271828}}'];
+    for (const yaml of wrong) {
+      assert.match(problemsOf(yaml).join(), /^cluster\.password must be a text.*: current value is not shown$/);
+    }
+    for (const yaml of [
+      'cluster: {password: "271828" "x"}',
+      'cluster:\n  password: "271828',
+      'cluster: {password: 271828}}',
+    ]) {
+      const text = problemsOf(yaml).join();
+      assert.notEqual(text, '');
+      assert.ok(!text.includes('271828'), text);
+    }
+    assert.ok(!problemsOf('cluster: {nodes: ["${SECRET}"]}', { SECRET: '271828' }).join().includes('271828'));
+  });
+
+  it('says that there is no such file', () => {
+    assert.throws(() => loadConfig(join(folder, 'none.yaml'), {}), { message: /none\.yaml": there is no such file$/ });
+  });
+});
+
+describe('config/evalgate.yaml', () => {
+  const path = join(ROOT, 'config/evalgate.yaml');
+
+  it('loads as the defaults', () => {
+    const { cluster, ...others } = loadConfig(path, {});
+    const { cluster: defaultCluster, ...defaults } = configFrom({ cluster: { nodes: cluster.nodes } });
+    assert.deepEqual(others, defaults);
+    assert.deepEqual(cluster, defaultCluster);
+  });
+
+  it('names every key', () => {
+    const text = readFileSync(path, 'utf8');
+    for (const { shape } of Object.values(SECTIONS)) {
+      for (const key of Object.keys(shape)) assert.match(text, new RegExp(`^  (# )?${key}:`, 'm'));
+    }
+  });
+});
