@@ -20,6 +20,8 @@ const HELP = `Usage: npm run bench -- [--rounds 3] [--quick] [--only GET,EVALSHA
   --markdown       the table as Markdown
 `;
 
+const WARM_UP_SECONDS = 0.5;
+
 interface Plan {
   readonly rounds: number;
   readonly runSeconds: number;
@@ -118,10 +120,13 @@ interface Rounds {
 async function runRounds({ plan, ways, workload, pipeline }: Rounds): Promise<Series[]> {
   const series: Series[] = ways.map((way) => ({ way, requestCount: 0, runs: [], cpuUs: 0, cpuRequests: 0 }));
   for (const one of series) {
-    // A short run first: it warms up, and tells how many requests a run of the wanted length takes.
-    const load = { port: one.way.port, pipeline, command: workload.command };
-    const trial = await measure({ ...load, requestCount: CLIENT_COUNT * pipeline * 40 });
-    one.requestCount = Math.ceil(Math.max(trial.perSecond * plan.runSeconds, CLIENT_COUNT * pipeline * 4));
+    // Two runs first, to warm up and to learn how many requests a run of the wanted length takes.
+    let requestCount = CLIENT_COUNT * pipeline * 20;
+    for (const seconds of [WARM_UP_SECONDS, plan.runSeconds]) {
+      const { perSecond } = await measure({ port: one.way.port, pipeline, requestCount, command: workload.command });
+      requestCount = Math.ceil(Math.max(perSecond * seconds, CLIENT_COUNT * pipeline * 4));
+    }
+    one.requestCount = requestCount;
   }
   for (let round = 0; round < plan.rounds; round++) {
     // Another way begins each round, so that none always runs behind the same one.

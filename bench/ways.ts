@@ -8,8 +8,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
-import { findFreePorts } from '../src/control/free-ports.ts';
 import type { LocalCluster, LocalNode } from '../src/control/local-cluster.ts';
+import { findFreePorts } from '../src/control/ports.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.js');
 

@@ -33,22 +33,34 @@ function isCommandTableFresh() {
   return [];
 }
 
-/** Exact versions only, the same in package.json and package-lock.json, each with its checksum. */
+/** Exact versions only, the same in package.json and package-lock.json, and nothing left out of the lock. */
 function isLockFileExact() {
   const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
-  const problems = [];
-  for (const kind of ['dependencies', 'devDependencies']) {
-    for (const [name, version] of Object.entries(manifest[kind] ?? {})) {
-      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) problems.push(`package.json: ${name} is not exact: ${version}`);
-      const locked = packages[`node_modules/${name}`]?.version;
-      if (locked !== version) problems.push(`package-lock.json: ${name} is ${locked}, package.json says ${version}`);
-    }
-  }
-  for (const [path, { integrity }] of Object.entries(packages)) {
-    if (path !== '' && integrity === undefined) problems.push(`package-lock.json: ${path} has no checksum`);
-  }
-  return problems;
+  const direct = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+  return [
+    ...direct.flatMap(([name, version]) => problemsOfDirect(name, version, packages)),
+    ...Object.keys(packages).flatMap((path) => problemsOfLocked(path, packages)),
+  ];
+}
+
+function problemsOfDirect(name, version, packages) {
+  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) return [`package.json: ${name} is not exact: ${version}`];
+  const locked = packages[`node_modules/${name}`]?.version;
+  return locked === version ? [] : [`package-lock.json: ${name} is ${locked}, package.json says ${version}`];
+}
+
+function problemsOfLocked(path, packages) {
+  const { integrity, optional, optionalDependencies } = packages[path];
+  // What only other platforms need may be missing in the registry that wrote the lock file, and with it the checksum;
+  // the entry may not, or npm ci refuses the whole file.
+  const isUnchecked = path !== '' && integrity === undefined && !optional;
+  const isLocked = (name) => `${path}/node_modules/${name}` in packages || `node_modules/${name}` in packages;
+  const missing = Object.keys(optionalDependencies ?? {}).filter((name) => !isLocked(name));
+  return [
+    ...(isUnchecked ? [`package-lock.json: ${path} has no checksum`] : []),
+    ...missing.map((name) => `package-lock.json: ${name}, wanted by ${path}, is missing`),
+  ];
 }
 
 for (const [name, check] of checks) {

@@ -91,10 +91,14 @@ function isSlot(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < SLOT_COUNT;
 }
 
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 65535;
+}
+
 function nodeFrom(row: unknown, context: AddressContext): Node | undefined {
   if (!Array.isArray(row)) return undefined;
   const [announcedHost, announcedPort, id] = row as unknown[];
-  if (announcedHost === '?' || typeof announcedPort !== 'number') return undefined;
+  if (announcedHost === '?' || !isPort(announcedPort)) return undefined;
   const named = typeof announcedHost === 'string' && announcedHost !== '';
   const announced = { host: named ? announcedHost : context.askedHost, port: announcedPort };
   return makeNode(announced, context, typeof id === 'string' ? id : undefined);

@@ -16,9 +16,9 @@ import { delimiter, join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { OperatorError } from '../base/operator-error.ts';
 import { SLOT_COUNT } from '../cluster/slot.ts';
-import { BUS_OFFSET, findFreePorts } from './free-ports.ts';
 import { LocalNode } from './local-node.ts';
 import { pollUntil } from './poll.ts';
+import { BUS_OFFSET, findFreePorts } from './ports.ts';
 
 export { LocalNode } from './local-node.ts';
 

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { OperatorError } from '../base/operator-error.ts';
 import { pollUntil } from './poll.ts';
+import { isListening } from './ports.ts';
 
 const READY_TIMEOUT_MS = 30_000;
 const RECONNECT_MS = 50;
@@ -114,6 +115,8 @@ export class LocalNode {
 
   async #isAnswering(): Promise<boolean> {
     if (!this.isRunning) throw this.#notStarted('the server ended');
+    // The client would hold back the ping of a server that never listens.
+    if (!(await isListening(this.port))) return false;
     try {
       return (await this.client().ping()) === 'PONG';
     } catch {

@@ -11,7 +11,7 @@ import { errorLine, REDIS, TAIR } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Script } from '../script/script.ts';
 import { SHA_LENGTH, shaOf, shaPrefix } from '../script/sha.ts';
-import { ANY_SLOT, type CallPlan, forwardTo, type Plan } from './plan.ts';
+import { ANY_SLOT, type CallPlan, type Plan } from './plan.ts';
 import type { PlannerOptions } from './planner.ts';
 
 const NUMKEYS = 2;
@@ -79,18 +79,18 @@ export class CallPlanner {
     return known;
   }
 
+  /** A call in any case: without keys too it may return what looks like a refusal, and must not run twice (C4). */
   #planFunction(command: Command, request: Request): Plan {
     const keyCount = request.integerAt(NUMKEYS);
     const isJudgeable = keyCount > 0 && keyCount <= request.argc - FIRST_KEY;
     const slot = isJudgeable ? slotOfKeys(request, keyCount) : ANY_SLOT;
     if (slot === CROSS_SLOT) return refuse(TAIR.sameSlot(command.name.toUpperCase()));
-    if (slot === ANY_SLOT) return forwardTo(ANY_SLOT);
     const plan = this.#plan;
     plan.form = 'function';
     plan.script = undefined;
     plan.slot = slot;
     plan.isReadOnly = command.isReadonly;
-    plan.keyCount = keyCount;
+    plan.keyCount = isJudgeable ? keyCount : 0;
     return plan;
   }
 }

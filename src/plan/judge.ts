@@ -36,15 +36,16 @@ const HEAL: Verdict = Object.freeze({ kind: 'heal' });
 
 /** A refusal is short: longer error lines are a script's own. */
 const MAX_REFUSAL_BYTES = 512;
-const RETRY: Readonly<Record<string, Verdict>> = {
-  TRYAGAIN: { kind: 'retry', afterMs: 10, refresh: false },
-  CLUSTERDOWN: { kind: 'retry', afterMs: 100, refresh: true },
-  LOADING: { kind: 'retry', afterMs: 100, refresh: true },
-  MASTERDOWN: { kind: 'retry', afterMs: 100, refresh: true },
-  READONLY: { kind: 'retry', afterMs: 100, refresh: true },
-};
-/** What a witness can truly get before it would have run (`processCommand` in Redis's server.c). */
-const WITNESSED = new Set(['TRYAGAIN', 'CLUSTERDOWN', 'LOADING', 'MASTERDOWN', 'READONLY']);
+const AT_ONCE: Verdict = Object.freeze({ kind: 'retry', afterMs: 10, refresh: false });
+const LATER: Verdict = Object.freeze({ kind: 'retry', afterMs: 100, refresh: true });
+/** Refusals by their code; a witness gets them too, before it would have run (`processCommand` in Redis's server.c). */
+const RETRY: ReadonlyMap<string, Verdict> = new Map([
+  ['TRYAGAIN', AT_ONCE],
+  ['CLUSTERDOWN', LATER],
+  ['LOADING', LATER],
+  ['MASTERDOWN', LATER],
+  ['READONLY', LATER],
+]);
 
 /** `noscript` is the node's own text for a sha that nobody has, CRLF included; undefined while it is not known. */
 export function judge(reply: Uint8Array, judged: Judged, noscript: Uint8Array | undefined): Verdict {
@@ -53,10 +54,9 @@ export function judge(reply: Uint8Array, judged: Judged, noscript: Uint8Array | 
   const line = Buffer.from(reply).toString('latin1');
   const code = line.slice(1, line.search(/[ \r]/));
   if (code === 'MOVED' || code === 'ASK') return judgeRedirect(line, judged);
-  const retry = RETRY[code];
+  const retry = RETRY.get(code);
   if (retry === undefined) return DELIVER;
-  if (judged.isWitness) return WITNESSED.has(code) ? retry : DELIVER;
-  return judged.isCall ? CONFIRM : retry;
+  return judged.isCall && !judged.isWitness ? CONFIRM : retry;
 }
 
 function judgeRedirect(line: string, judged: Judged): Verdict {

@@ -10,6 +10,7 @@ import { ReplyFramer } from '../resp/reply-framer.ts';
 
 const MINUS = 0x2d;
 const STAR = 0x2a;
+const INTEGER = /^:[+-]?\d+\r\n$/;
 
 export function isErrorReply(reply: Uint8Array): boolean {
   return reply[0] === MINUS;
@@ -57,8 +58,8 @@ function aggregate(replies: readonly Buffer[], fold: Fold): Buffer | undefined {
 
 function integersOf(reply: Buffer): bigint[] | undefined {
   const elements = reply[0] === STAR ? elementsOf(reply) : [reply];
-  if (!elements.every((element) => element[0] === 0x3a)) return undefined;
-  return elements.map((element) => BigInt(element.toString('latin1', 1, element.length - 2)));
+  const texts = elements.map((element) => element.toString('latin1'));
+  return texts.every((text) => INTEGER.test(text)) ? texts.map((text) => BigInt(text.slice(1, -2))) : undefined;
 }
 
 function joined(replies: readonly Buffer[]): Buffer {

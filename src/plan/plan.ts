@@ -34,6 +34,7 @@ export interface ForwardPlan {
 /** A script or function call: to the owner of the slot, under C4's witness and C5's care. */
 export interface CallPlan {
   readonly kind: 'call';
+  /** ANY_SLOT for a function without keys. */
   slot: number;
   /** The script, when it is known; undefined for functions and for scripts that nobody knows or that are not held. */
   script: Script | undefined;

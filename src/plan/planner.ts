@@ -157,8 +157,10 @@ export class Planner {
     const fits = keyPositions(command.spec, request, this.#positions);
     const slot = this.#commonSlot(request);
     if (slot !== CROSS_SLOT) return forwardTo(slot);
-    const parts = fits ? splitBySlot(request, this.#positions) : undefined;
-    if (parts === undefined) return forwardTo(ANY_SLOT);
+    if (!fits) return forwardTo(ANY_SLOT);
+    const parts = splitBySlot(request, this.#positions);
+    // A value is missing (MSET k v k2). A node would look at the slots first, and say CROSSSLOT.
+    if (parts === undefined) return refuse(REDIS.arity(command.name));
     return { kind: 'split', parts, policy: command.spec.responsePolicy };
   }
 

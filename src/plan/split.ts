@@ -41,6 +41,7 @@ function slice(request: Request, from: number, to: number): Uint8Array {
   return request.bytes.subarray(start, request.headerStart(to));
 }
 
+/** Where the `$` of argument 0 stands: sought backwards, because a `$` may stand where nobody looks, in `*2\r$`. */
 function firstHeader(request: Request): number {
-  return request.bytes.indexOf(0x24, request.start);
+  return request.bytes.lastIndexOf(0x24, request.argStart(0) - 3);
 }

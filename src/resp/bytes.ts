@@ -8,7 +8,7 @@ export interface Arguments {
   readonly argc: number;
   /** Whether the argument equals the word, case-insensitively; false when it is not known. */
   isWord(index: number, lowerCaseWord: string): boolean;
-  /** The argument as an integer; NaN when it is none, out of the safe range, or not known. */
+  /** The argument as an integer, rounded beyond ±2^53; NaN when it is none, needs more than 64 bits, or is not known. */
   integerAt(index: number): number;
 }
 
@@ -35,14 +35,14 @@ export function lowerCaseByte(byte: number): number {
 
 /**
  * The decimal integer in bytes [start, end), by Redis's rules (`string2ll` in its util.c): no white space, no plus
- * sign, no leading zeros. NaN when it is none, or beyond ±(2^53 − 1), which no argument that is read here may be.
+ * sign, no leading zeros. NaN when it is none or needs more than 64 bits; beyond ±2^53 it is rounded.
  */
 export function parseIntegerAt(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   const negative = bytes[at] === 0x2d && end > start;
   if (negative) at++;
   const digits = end - at;
-  if (digits < 1 || digits > 16) return Number.NaN;
+  if (digits < 1 || digits > 19) return Number.NaN;
   if (bytes[at] === 0x30) return digits === 1 && !negative ? 0 : Number.NaN;
   let value = 0;
   for (; at < end; at++) {
@@ -50,6 +50,11 @@ export function parseIntegerAt(bytes: Uint8Array, start: number, end: number): n
     if (digit < 0 || digit > 9) return Number.NaN;
     value = value * 10 + digit;
   }
-  if (value > Number.MAX_SAFE_INTEGER) return Number.NaN;
+  if (digits > 15) return parseLong(bytes, start, end);
   return negative ? -value : value;
+}
+
+function parseLong(bytes: Uint8Array, start: number, end: number): number {
+  const value = BigInt(String.fromCharCode(...bytes.subarray(start, end)));
+  return BigInt.asIntN(64, value) === value ? Number(value) : Number.NaN;
 }

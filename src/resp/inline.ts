@@ -47,7 +47,7 @@ function readWord(line: Uint8Array, from: number, word: number[]): number {
   let at = from;
   while (at < line.length) {
     const byte = line[at] as number;
-    if (isBlank(byte)) return at;
+    if (endsWord(byte)) return at;
     if (byte === QUOTE || byte === APOSTROPHE) {
       at = byte === QUOTE ? readQuoted(line, at + 1, word) : readApostrophed(line, at + 1, word);
       if (at < 0 || (at < line.length && !isBlank(line[at] as number))) return -1;
@@ -103,6 +103,11 @@ function skipBlanks(line: Uint8Array, from: number): number {
   let at = from;
   while (at < line.length && isBlank(line[at] as number)) at++;
   return at;
+}
+
+/** What ends a word without quotes: fewer bytes than those that are skipped between words. */
+function endsWord(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
 /** C's isspace. */

@@ -149,7 +149,7 @@ export class ReplyFramer {
   }
 
   #readBulk(): ElementStep {
-    const count = this.#received.readCount(this.#at);
+    const count = this.#readCount();
     if (count >= 0) return this.#beginBulk(count);
     if (count === MORE) return this.#waitForCount();
     if (count === INVALID) {
@@ -180,7 +180,7 @@ export class ReplyFramer {
 
   /** A chunk `;n` of a streamed bulk; `;0` ends it. */
   #readChunk(): ElementStep {
-    const count = this.#received.readCount(this.#at);
+    const count = this.#readCount();
     if (count === MORE) return this.#waitForCount();
     if (count < 0) return 'malformed';
     if (count > 0) return this.#beginBulk(count);
@@ -190,7 +190,7 @@ export class ReplyFramer {
   }
 
   #readAggregate(type: number): ElementStep {
-    const count = this.#received.readCount(this.#at);
+    const count = this.#readCount();
     if (count === MORE) return this.#waitForCount();
     if (count === INVALID) return this.#openStreamedAggregate(type);
     this.#at = this.#received.lineEnd;
@@ -221,6 +221,14 @@ export class ReplyFramer {
     if (bytes[this.#at + 2] !== 0x0d || bytes[this.#at + 3] !== 0x0a) return 'malformed';
     this.#at += 4;
     return 'opened';
+  }
+
+  /** The count of the line at `#at`. Other than in a request, what stands behind its `\r` must be `\n`. */
+  #readCount(): number {
+    const received = this.#received;
+    const count = received.readCount(this.#at);
+    if (count === MORE || count === INVALID) return count;
+    return received.bytes[received.lineEnd - 1] === 0x0a ? count : INVALID;
   }
 
   /** A count line whose end has not come; no count is so long. */

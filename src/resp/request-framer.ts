@@ -96,8 +96,9 @@ export class RequestFramer {
   }
 
   #oddCount(count: number): RequestStep | 'ignored' {
-    if (count === MORE) return this.#waitForLine(PROTOCOL.tooBigMbulkCount);
-    if (count === INVALID || count > MAX_ARGC) return this.#fail(PROTOCOL.invalidMultibulkLength);
+    if (count === MORE || count === INVALID || count > MAX_ARGC) {
+      return this.#refuseLine(PROTOCOL.invalidMultibulkLength, PROTOCOL.tooBigMbulkCount);
+    }
     this.#at = this.#received.lineEnd;
     return 'ignored';
   }
@@ -123,20 +124,28 @@ export class RequestFramer {
     const received = this.#received;
     if (this.#at >= received.length) return 'more';
     const type = received.bytes[this.#at] as number;
-    if (type !== 0x24) return this.#fail(PROTOCOL.expectedDollar(String.fromCharCode(type)));
+    if (type !== 0x24) {
+      return this.#refuseLine(PROTOCOL.expectedDollar(String.fromCharCode(type)), PROTOCOL.tooBigBulkCount);
+    }
     const length = received.readCount(this.#at);
-    if (length === MORE) return this.#waitForLine(PROTOCOL.tooBigBulkCount);
     const limit = this.#limits.maxRequestBytes;
-    if (length < 0 || length > limit) return this.#fail(PROTOCOL.invalidBulkLength);
+    if (length < 0 || length > limit) {
+      return this.#refuseLine(PROTOCOL.invalidBulkLength, PROTOCOL.tooBigBulkCount);
+    }
     if (received.lineEnd + length + 2 - this.#start > limit) return this.#fail(PROTOCOL.requestTooLarge(limit));
     this.#at = received.lineEnd;
     this.#bulkLength = length;
     return 'request';
   }
 
-  /** A count line whose end has not come: Redis waits for 64 KB. */
-  #waitForLine(tooBig: string): RequestStep {
-    return this.#received.length - this.#at > MAX_LINE_BYTES ? this.#fail(tooBig) : 'more';
+  /** A count line that is wrong, or not whole: like Redis we wait for its end and the byte behind it, up to 64 KB. */
+  #refuseLine(wrong: string, tooBig: string): RequestStep {
+    const { bytes, length } = this.#received;
+    const end = bytes.subarray(0, length).indexOf(0x0d, this.#at);
+    if (end < 0 || end - this.#at > MAX_LINE_BYTES) {
+      return length - this.#at > MAX_LINE_BYTES ? this.#fail(tooBig) : 'more';
+    }
+    return end + 1 < length ? this.#fail(wrong) : 'more';
   }
 
   #readInline(): RequestStep | 'ignored' {

@@ -120,7 +120,7 @@ export class ScriptRegistry {
     this.#bySha.set(prefix, script);
     const alike = this.#byLength.get(script.body.length);
     if (alike === undefined) this.#byLength.set(script.body.length, [script]);
-    else alike.push(script);
+    script.place = alike === undefined ? 0 : alike.push(script) - 1;
     this.#count++;
     this.#bytes += script.bytes;
     if (script.origin === 'load') this.#loadedBytes += script.bytes;
@@ -173,10 +173,12 @@ export class ScriptRegistry {
 
   #removeFromLength(script: Script): void {
     const alike = this.#byLength.get(script.body.length);
-    if (alike === undefined) return;
-    const at = alike.indexOf(script);
-    const last = alike.pop();
-    if (last !== undefined && last !== script && at >= 0) alike[at] = last;
+    const last = alike?.pop();
+    if (alike === undefined || last === undefined) return;
+    if (last !== script) {
+      alike[script.place] = last;
+      last.place = script.place;
+    }
     if (alike.length === 0) this.#byLength.delete(script.body.length);
   }
 

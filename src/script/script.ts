@@ -28,6 +28,8 @@ export class Script {
   /** Neighbours in the registry's order of use. */
   newer: Script | undefined = undefined;
   older: Script | undefined = undefined;
+  /** Index among the bodies of its length, so that a crowd of them is left in constant time. */
+  place = 0;
   /** Next script whose sha begins alike. */
   next: Script | undefined = undefined;
 

@@ -179,7 +179,9 @@ export class Dispatcher {
   /** Where a broadcast goes; a node that cannot be reached has no connection. */
   routesFor(scope: BroadcastPlan['scope']): Target[] {
     const { shards, nodes } = this.session.topology;
-    const { writers } = this.links;
+    // A broadcast may have written to replicas (CONFIG SET), which refuse WAIT.
+    const primaries = new Set(shards.map((shard) => shard.primary.address));
+    const writers = this.links.writers.filter(({ link }) => primaries.has(link.pool.node.address));
     if (scope === 'writers' && writers.length > 0) return writers;
     const targets = scope === 'nodes' ? [...nodes.values()] : shards.map((shard) => shard.primary);
     return targets.map((node) => {

@@ -7,18 +7,20 @@ import { ANY_SLOT } from '../plan/plan.ts';
 import { nextScanCursor, parseScanCursor } from '../plan/scan-cursor.ts';
 import { decodeReply } from '../resp/decode.ts';
 import { EMPTY_ARRAY, encodeArray, encodeBulk, NULL_BULK } from '../resp/encode.ts';
-import { EVALGATE, errorLine } from '../resp/errors.ts';
+import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Exchange } from '../upstream/exchange.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { FanOut } from './fan-out.ts';
 
 const CURSOR = 1;
+/** Not the node's to say: it takes blanks and signs (`strtoul`), and its own cursor would reach the client. */
+const INVALID_CURSOR = errorLine(REDIS.invalidCursor);
 
 /** One step of SCAN: the cursor says which shard is asked, and with which cursor of its own. */
 export function startScan(dispatcher: Dispatcher, request: Request): void {
   const position = parseScanCursor(request.argText(CURSOR));
-  if (position === undefined) return dispatcher.forwardAnywhere(request);
+  if (position === undefined) return dispatcher.session.reply(INVALID_CURSOR);
   const { shards } = dispatcher.session.topology;
   const shard = shards[position.shard];
   const parent = begin(dispatcher);
@@ -52,6 +54,8 @@ function scanReply(reply: Buffer, shard: number, shardCount: number): Buffer {
 /** RANDOMKEY: the shards in random order, until one has a key. */
 export function startRandomKey(dispatcher: Dispatcher, request: Request): void {
   const parent = begin(dispatcher);
+  // What the client sends next (FLUSHALL) must not overtake the later questions.
+  dispatcher.session.holdOthers(parent);
   const shards = shuffled(dispatcher.session.topology.shards);
   const frame = Buffer.from(request.bytes.subarray(request.start, request.end));
   const askNext = (): void => {

@@ -170,8 +170,8 @@ export class Connection implements Flushable {
   #take(): boolean {
     const { bytes, start, end } = this.#framer;
     if (this.state === 'connecting') return this.#takeHandshake(bytes.subarray(start, end));
-    const exchange = this.#unanswered.shift();
-    if (exchange === undefined || this.#handedCount === 0) return false;
+    const exchange = this.#handedCount > 0 ? this.#unanswered.shift() : undefined;
+    if (exchange === undefined) return false;
     this.#handedCount--;
     const next = this.#unanswered.peek();
     if (next !== undefined) next.sinceMs = this.#readAtMs;

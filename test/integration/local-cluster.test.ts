@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { OperatorError } from '../../src/base/operator-error.ts';
 import { LocalCluster } from '../../src/control/local-cluster.ts';
+import { isListening } from '../../src/control/ports.ts';
 import {
   beginSlotMove,
   endSlotMove,
@@ -27,18 +27,6 @@ import {
 } from '../support/cluster.ts';
 
 const MODULE = new URL('../../src/control/local-cluster.js', import.meta.url).href;
-
-async function isListening(port: number): Promise<boolean> {
-  const probe = connect(port, '127.0.0.1');
-  try {
-    await once(probe, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    probe.destroy();
-  }
-}
 
 describe('LocalCluster', () => {
   it('forms, loses, gains and moves, and leaves nothing behind', async (t) => {
@@ -128,7 +116,7 @@ describe('LocalCluster', () => {
     ['SIGINT', 'process.kill(process.pid, "SIGINT"); await new Promise(() => setInterval(() => {}, 1000))'],
     ['SIGKILL', 'process.kill(process.pid, "SIGKILL")'],
   ];
-  it('leaves nothing behind when its process ends otherwise', async (t) => {
+  it('leaves nothing behind when its process ends otherwise', { concurrency: true }, async (t) => {
     await Promise.all(
       ends.map(([name, code]) =>
         t.test(name, async () => {

@@ -1,11 +1,11 @@
 /**
- * Ports for local cluster nodes: a node listens on its port and, for the cluster bus, on port + 10000. Both lie below
+ * Ports on this machine, for local cluster nodes: a node listens on its port and, for the cluster bus, on port + 10000. Both lie below
  * the range from which Linux takes the ports of outgoing connections, and are drawn at random, as test processes that
  * run side by side draw too. A port can still be taken between this check and the start: LocalCluster then starts over.
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 export const BUS_OFFSET = 10_000;
 const LOWEST = 10_000;
@@ -32,5 +32,18 @@ async function isFree(port: number): Promise<boolean> {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Whether somebody listens on this port of 127.0.0.1. */
+export async function isListening(port: number): Promise<boolean> {
+  const probe = connect(port, '127.0.0.1');
+  try {
+    await once(probe, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    probe.destroy();
   }
 }
