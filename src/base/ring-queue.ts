@@ -3,12 +3,17 @@
  * both ends. Memory follows the longest the queue has been since it was last empty.
  */
 const SMALLEST = 16;
-const KEEP = 1024;
 
 export class RingQueue<T> {
+  readonly #keepSlots: number;
   #slots: (T | undefined)[] = new Array<T | undefined>(SMALLEST).fill(undefined);
   #head = 0;
   #length = 0;
+
+  /** `keepSlots`: how many slots, of 8 bytes each, are kept when the queue runs empty. */
+  constructor(keepSlots = 256) {
+    this.#keepSlots = keepSlots;
+  }
 
   get length(): number {
     return this.#length;
@@ -27,7 +32,7 @@ export class RingQueue<T> {
     this.#slots[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#slots.length - 1);
     this.#length--;
-    if (this.#length === 0 && this.#slots.length > KEEP) this.#resize(SMALLEST);
+    if (this.#length === 0 && this.#slots.length > this.#keepSlots) this.#resize(SMALLEST);
     return value;
   }
 

@@ -8,7 +8,8 @@
  * is sized by the announced end where that is near, so a 64 MB value in 16 KB chunks costs linear time. A length that a peer
  * merely announces reserves nothing: capacity never exceeds twice what has arrived.
  *
- * Bytes once received are never changed or moved within their buffer, so slices of it may outlive the call.
+ * The chunk is borrowed until the rest of it is retained. Bytes in a buffer of our own are never changed or moved once
+ * they are there, so slices of it may outlive the call.
  */
 const EMPTY = Buffer.alloc(0);
 

@@ -50,6 +50,7 @@ export class RequestFramer {
     return this.#received.length - this.#start;
   }
 
+  /** Adds a chunk, borrowed until `next` said 'more' or `keep` was called. */
   push(chunk: Buffer): void {
     this.#received.append(chunk, this.#bulkLength < 0 ? Number.POSITIVE_INFINITY : this.#at + this.#bulkLength + 2);
   }
@@ -63,13 +64,16 @@ export class RequestFramer {
       if (step === 'more') break;
       if (step !== 'ignored') return step;
     }
-    this.#retain();
+    this.keep();
     return 'more';
   }
 
-  /** Drops what was taken, and keeps what is there of the next frame. */
-  #retain(): void {
-    if (this.#missing === 0 && this.#at === this.#received.length) this.#start = this.#at;
+  /**
+   * Drops what was taken and keeps the rest in a buffer of its own, so that the chunk may be re-used. Whoever stops
+   * pulling before `next` says 'more' calls it when the chunk is given back.
+   */
+  keep(): void {
+    if (this.#missing === 0) this.#start = this.#at;
     this.#received.retainFrom(this.#start);
     this.#at -= this.#start;
     this.#start = 0;

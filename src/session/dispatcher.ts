@@ -51,7 +51,7 @@ export class Dispatcher {
   }
 
   newExchange(command: Command | undefined, slot: number): Exchange {
-    return new Exchange(this.session, this.#seq++, command, slot);
+    return Exchange.take(this.session, this.#seq++, command, slot);
   }
 
   dispatch(request: Request): void {

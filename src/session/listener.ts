@@ -23,9 +23,12 @@ export class Listener {
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
-      this.#accept(socket);
-    });
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
+      (socket) => {
+        this.#accept(socket);
+      },
+    );
   }
 
   get sessions(): Iterable<Session> {

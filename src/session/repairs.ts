@@ -32,6 +32,8 @@ interface Repair {
   readonly exchange: Exchange;
   cause: Cause;
   hops: number;
+  /** When the cause came, by the turn's clock: those further behind in the queue have waited long enough already. */
+  sinceMs: number;
   /** When waiting ends, by the turn's clock. */
   readonly deadlineMs: number;
   /** It went out behind ASKING. */
@@ -47,6 +49,7 @@ export class Repairs {
   #timer: NodeJS.Timeout | undefined;
   /** The head was sent, or its witness was, and is not settled. */
   #isHeadBusy = false;
+  #isRunning = false;
 
   constructor(session: Session) {
     this.#session = session;
@@ -61,6 +64,7 @@ export class Repairs {
     const head = this.#queue[0];
     if (head?.exchange === exchange) {
       head.cause = cause;
+      head.sinceMs = this.#session.runtime.turn.now();
       this.#isHeadBusy = false;
       this.#runHead();
       return;
@@ -71,8 +75,9 @@ export class Repairs {
       return;
     }
     counters.waiting++;
-    const deadlineMs = turn.now() + limits.failoverWaitMs;
-    const repair = { exchange, cause, hops: 0, deadlineMs, isAsking: false };
+    const sinceMs = turn.now();
+    const deadlineMs = sinceMs + limits.failoverWaitMs;
+    const repair = { exchange, cause, hops: 0, sinceMs, deadlineMs, isAsking: false };
     const at = this.#isHeadBusy || this.#timer !== undefined ? 1 : 0;
     let place = this.#queue.length;
     while (place > at && (this.#queue[place - 1] as Repair).exchange.seq > exchange.seq) place--;
@@ -101,16 +106,21 @@ export class Repairs {
     for (const { exchange } of this.#queue.splice(0)) exchange.releaseBytes();
   }
 
+  /** A loop, not a recursion: thousands may be settled on the spot, one after the other. */
   #runHead(): void {
-    const repair = this.#queue[0];
-    if (repair === undefined || this.#isHeadBusy || this.#timer !== undefined) return;
-    this.#isHeadBusy = true;
-    this.#run(repair);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      if (this.#isHeadBusy || this.#timer !== undefined) break;
+      this.#isHeadBusy = true;
+      this.#run(head);
+    }
+    this.#isRunning = false;
   }
 
   #run(repair: Repair): void {
     const { cause } = repair;
-    if (cause.kind !== 'judged') return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    if (cause.kind !== 'judged') return this.#waitForRest(repair, LOOK_AGAIN_MS);
     switch (cause.verdict.kind) {
       case 'deliver':
         return this.#session.deliver(repair.exchange, cause.reply);
@@ -120,7 +130,7 @@ export class Repairs {
         return this.#follow(repair, cause.verdict.redirect);
       case 'retry':
         if (cause.verdict.refresh) void this.#session.runtime.refresh(repair.exchange.connection?.node);
-        return this.#waitForOwner(repair, cause.verdict.afterMs);
+        return this.#waitForRest(repair, cause.verdict.afterMs);
       case 'heal':
         return this.#heal(repair);
     }
@@ -208,6 +218,13 @@ export class Repairs {
 
   // ── wait ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Sends to the owner of the slot so long after the cause came, which may be now. */
+  #waitForRest(repair: Repair, afterMs: number): void {
+    const leftMs = repair.sinceMs + afterMs - this.#session.runtime.turn.now();
+    if (leftMs > 0) this.#waitForOwner(repair, leftMs);
+    else this.#sendToOwner(repair);
+  }
+
   /** Sends to the owner of the slot after a while, until the deadline. */
   #waitForOwner(repair: Repair, afterMs: number): void {
     this.#session.runtime.counters.retries++;
@@ -219,7 +236,10 @@ export class Repairs {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const repair = this.#queue[0];
-    if (repair === undefined) return;
+    if (repair !== undefined) this.#sendToOwner(repair);
+  }
+
+  #sendToOwner(repair: Repair): void {
     const { shards, bySlot } = this.#session.runtime.topology;
     const { slot } = repair.exchange;
     const shard = slot === ANY_SLOT ? shards[Math.floor(Math.random() * shards.length)] : bySlot[slot];

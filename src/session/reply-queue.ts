@@ -11,9 +11,7 @@ import { RingQueue } from '../base/ring-queue.ts';
 import { Batch } from '../upstream/batch.ts';
 import type { Exchange } from '../upstream/exchange.ts';
 import type { Outbox } from '../upstream/outbox.ts';
-
-/** Larger replies are held where they are: a slice of a big buffer is worth what it pins. */
-const LEND_BYTES = 32 * 1024;
+import { READ_BYTES } from '../upstream/shared-reads.ts';
 
 export class ReplyQueue {
   readonly #outbox: Outbox;
@@ -41,7 +39,7 @@ export class ReplyQueue {
     this.#waiting.push(exchange);
   }
 
-  /** The reply of a request stands in bytes [start, end), borrowed until return; large ones must never change. */
+  /** The reply of a request stands in bytes [start, end), borrowed until return; beyond READ_BYTES they must never change. */
   settle(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     if (this.#waiting.peek() !== exchange) {
       this.#hold(exchange, bytes, start, end);
@@ -49,6 +47,7 @@ export class ReplyQueue {
     }
     this.#waiting.shift();
     this.#outbox.append(bytes, start, end);
+    recycle(exchange);
     for (let head = this.#waiting.peek(); head?.reply !== undefined; head = this.#waiting.peek()) {
       this.#waiting.shift();
       this.#release(head, head.reply);
@@ -59,7 +58,7 @@ export class ReplyQueue {
   #hold(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     const length = end - start;
     this.#heldBytes += length;
-    if (length > LEND_BYTES) {
+    if (length > READ_BYTES) {
       exchange.reply = Batch.around(bytes.subarray(start, end));
     } else {
       if (!this.#held?.hasRoom(length)) this.#dropHeld();
@@ -77,6 +76,7 @@ export class ReplyQueue {
     this.#outbox.append(reply.buffer, exchange.replyStart, exchange.replyEnd);
     exchange.reply = undefined;
     reply.release();
+    recycle(exchange);
   }
 
   #dropHeld(): void {
@@ -93,4 +93,9 @@ export class ReplyQueue {
     this.#heldBytes = 0;
     this.#dropHeld();
   }
+}
+
+/** Requests that became many, or are answered here, are told of later still: they are left to the garbage collector. */
+function recycle(exchange: Exchange): void {
+  if (exchange.connection !== undefined && exchange.part === undefined) exchange.recycle();
 }

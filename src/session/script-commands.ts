@@ -67,7 +67,8 @@ function load(dispatcher: Dispatcher, request: Request): void {
   const { session } = dispatcher;
   const { registry } = session.runtime;
   const body = request.argCopy(ARGUMENT);
-  if (!registry.hasRoomToLoad(body.length)) return session.reply(errorLine(EVALGATE.registryFull));
+  const isHeld = registry.findByBody(body, 0, body.length)?.origin === 'load';
+  if (!isHeld && !registry.hasRoomToLoad(body.length)) return session.reply(errorLine(EVALGATE.registryFull));
   const parent = begin(dispatcher);
   const targets = dispatcher.routesFor('shards');
   if (targets.length === 0) return noNode(dispatcher, parent);
@@ -79,8 +80,8 @@ function load(dispatcher: Dispatcher, request: Request): void {
     const refusal =
       replies.find((reply) => reply.toString('latin1', 0, 27) === '-ERR Error compiling script') ?? replies[0];
     if (compiled === undefined && refusal !== undefined) return session.deliver(parent, refusal);
-    const isHeld = registry.load(body) !== undefined;
-    session.deliver(parent, isHeld ? encodeBulk(shaOf(body)) : errorLine(EVALGATE.registryFull));
+    const hasRoom = registry.load(body) !== undefined;
+    session.deliver(parent, hasRoom ? encodeBulk(shaOf(body)) : errorLine(EVALGATE.registryFull));
   });
   const fanOut = new FanOut(parent, targets.length, {
     onPart: (_, reply) => {

@@ -18,6 +18,7 @@ import { RequestFramer } from '../resp/request-framer.ts';
 import type { Connection } from '../upstream/connection.ts';
 import type { Exchange, Failure, Sink } from '../upstream/exchange.ts';
 import { Outbox } from '../upstream/outbox.ts';
+import { adoptSharing } from '../upstream/shared-reads.ts';
 import type { Flushable } from '../upstream/turn.ts';
 import { ClientState } from './client-state.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -55,8 +56,9 @@ export class Session implements Flushable, Sink {
   /** When the client last took a byte, or was last owed none. */
   #progressMs: number;
 
-  constructor(socket: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
+  constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
     this.runtime = runtime;
+    const socket = adoptSharing(accepted, (chunk) => this.#guard(() => this.#onData(chunk)));
     this.#socket = socket;
     this.#onClosed = onClosed;
     this.client = new ClientState(socket);
@@ -67,7 +69,6 @@ export class Session implements Flushable, Sink {
     this.dispatcher = new Dispatcher(this);
     this.#progressMs = runtime.turn.now();
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('error', () => this.destroy());
     socket.on('close', () => this.destroy());
@@ -87,6 +88,7 @@ export class Session implements Flushable, Sink {
     if (this.#state !== 'open') return;
     this.#framer.push(chunk);
     if (!this.#isBlocked) this.#pump();
+    if (this.#isBlocked) this.#framer.keep();
   }
 
   #onEnd(): void {
@@ -236,11 +238,12 @@ export class Session implements Flushable, Sink {
   /** The final reply of a request: it leaves when those before it have. */
   settle(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     if (this.#state === 'closed') return;
-    this.#replies.settle(exchange, bytes, start, end);
+    const { connection } = exchange;
     if (this.#exclusive === exchange) this.#exclusive = undefined;
+    this.#replies.settle(exchange, bytes, start, end);
     this.runtime.turn.schedule(this);
-    if (exchange.connection !== undefined && this.#unreadBytes > this.runtime.limits.clientOutputBytes) {
-      this.#holdBack(exchange.connection);
+    if (connection !== undefined && this.#unreadBytes > this.runtime.limits.clientOutputBytes) {
+      this.#holdBack(connection);
     }
   }
 

@@ -13,7 +13,7 @@ import { encodeBulk, encodeCommand } from '../resp/encode.ts';
 import type { Script } from '../script/script.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
 import type { Connection } from './connection.ts';
-import { type Call, type CallForm, Exchange, type Sink } from './exchange.ts';
+import { type Call, type CallForm, Exchange, IGNORE } from './exchange.ts';
 
 /** Where the request stands now: in the client's bytes, or in the batch of an earlier attempt. */
 export interface Source {
@@ -32,8 +32,6 @@ const IMPOSSIBLE_SHA_BYTES = Buffer.from(IMPOSSIBLE_SHA);
 const KEEP_HEADS = 256;
 const EVALSHA_HEADS: Buffer[] = [];
 const EVALSHA_RO_HEADS: Buffer[] = [];
-
-const IGNORE: Sink = { onReply: () => {}, onFailure: () => {} };
 
 /** Sends a plain request, or a call; ASKING before it if it follows an ASK. */
 export function sendExchange(exchange: Exchange, connection: Connection, source: Source, isAsking: boolean): void {

@@ -11,7 +11,7 @@
  * they did not run. A reply without a request, or bytes that are no reply, mean that the two sides disagree: the
  * connection is destroyed, never guessed at.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { RingQueue } from '../base/ring-queue.ts';
 import type { Node } from '../cluster/topology.ts';
 import { ReplyFramer } from '../resp/reply-framer.ts';
@@ -20,7 +20,11 @@ import { Handshake } from './handshake.ts';
 import { Marks } from './marks.ts';
 import { Outbox } from './outbox.ts';
 import type { Pool } from './pool.ts';
+import { connectSharing } from './shared-reads.ts';
 import type { Flushable } from './turn.ts';
+
+/** A connection serves thousands of clients: its queue is not shrunk between bursts. */
+const KEEP_SLOTS = 16 * 1024;
 
 export class Connection implements Flushable {
   isScheduled = false;
@@ -32,7 +36,7 @@ export class Connection implements Flushable {
   readonly #framer: ReplyFramer;
   readonly #handshake: Handshake;
   /** Requests without a reply, oldest first. */
-  readonly #unanswered = new RingQueue<Exchange>();
+  readonly #unanswered = new RingQueue<Exchange>(KEEP_SLOTS);
   /** How many of them were handed to the socket. */
   #handedCount = 0;
   /** When the chunk came that is being read. */
@@ -45,15 +49,18 @@ export class Connection implements Flushable {
     this.pool = pool;
     const { node, options } = pool;
     this.#framer = new ReplyFramer(options.maxReplyBytes);
-    this.#socket = connect({ host: node.host, port: node.port, noDelay: true, keepAlive: true });
-    this.#outbox = new Outbox(this.#socket, () => {});
+    const address = { host: node.host, port: node.port, noDelay: true, keepAlive: true };
+    this.#socket = connectSharing(address, (bytes) => this.#onData(bytes));
+    // What was queued while a write was in flight follows by itself: handed over before our next flush.
+    this.#outbox = new Outbox(this.#socket, () => {
+      this.#handedCount = this.#unanswered.length;
+    });
     this.#handshake = new Handshake(pool);
     this.#connectTimer = setTimeout(
       () => this.destroy('not_sent', `no connection within ${options.connectTimeoutMs} ms`),
       options.connectTimeoutMs,
     );
     this.#socket.on('connect', () => this.#begin());
-    this.#socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     this.#socket.on('error', (error) => this.destroy('lost', error.message));
     this.#socket.on('close', () => this.destroy('lost', 'closed by the node'));
   }

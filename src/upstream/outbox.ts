@@ -10,10 +10,9 @@
 import type { Socket } from 'node:net';
 import { RingQueue } from '../base/ring-queue.ts';
 import { Batch } from './batch.ts';
+import { READ_BYTES } from './shared-reads.ts';
 
 const WRITE_BYTES = 256 * 1024;
-/** Larger runs of bytes are sent from where they are, if nobody will change them there. */
-const LEND_BYTES = 32 * 1024;
 
 export class Outbox {
   readonly #socket: Socket;
@@ -57,11 +56,11 @@ export class Outbox {
     this.#pendingBytes += bytes;
   }
 
-  /** Appends bytes [start, end); large runs are not copied and must never change. The batch they stand in. */
+  /** Appends bytes [start, end); runs beyond READ_BYTES are not copied and must never change. The batch they stand in. */
   append(bytes: Buffer, start: number, end: number): Batch {
     const length = end - start;
     this.#pendingBytes += length;
-    if (length > LEND_BYTES) return this.#lend(Batch.around(bytes.subarray(start, end)));
+    if (length > READ_BYTES) return this.#lend(Batch.around(bytes.subarray(start, end)));
     const batch = this.reserve(length);
     batch.append(bytes, start, end);
     return batch;

@@ -8,8 +8,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { findFreePorts } from '../../src/control/ports.ts';
 import { pollUntil } from '../../src/control/poll.ts';
+import { findFreePorts } from '../../src/control/ports.ts';
 import { RawClient } from './client.ts';
 
 export class PlainRedis {

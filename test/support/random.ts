@@ -56,7 +56,11 @@ export class Random {
         () => [head, this.bytes(middle.length), tail],
         () => [head, tail],
         () => [head, middle, middle, tail],
-        () => [head, Buffer.from(this.pick(['\r', '\n', '\r\n', '$', '*', '-', '?', '0', '9', '.', ';', '|', '>'])), tail],
+        () => [
+          head,
+          Buffer.from(this.pick(['\r', '\n', '\r\n', '$', '*', '-', '?', '0', '9', '.', ';', '|', '>'])),
+          tail,
+        ],
       ])();
       mutated = Buffer.concat(changed);
     }

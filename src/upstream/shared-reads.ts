@@ -1,0 +1,48 @@
+/**
+ * One read buffer for all sockets. Node allocates 64 KB for every read and leaves it to the garbage collector; on a
+ * proxy that is most of the memory and, for clients that send scripts, half of the CPU. Here every read lands in the
+ * same buffer, is worked off before the next one, and what outlives it is copied (the framers do that).
+ *
+ *     read ─▶ SHARED ─▶ onBytes(view)    borrowed: valid until onBytes returns
+ *
+ * For connections we open, Node offers this as the documented `onread` option. For connections we accept it does not,
+ * so the accepted handle is moved into a socket that has it; where that is not possible (no such handle, TLS) the
+ * ordinary 'data' event serves, and nothing but speed is lost.
+ */
+import { connect, Socket, type TcpSocketConnectOpts } from 'node:net';
+
+/** Frames larger than this never stand in the shared buffer: their bytes may be lent (outbox.ts, reply-queue.ts). */
+export const READ_BYTES = 64 * 1024;
+
+const SHARED = Buffer.alloc(READ_BYTES);
+
+type OnBytes = (bytes: Buffer) => void;
+
+/** Opens a connection whose bytes go to `onBytes`. */
+export function connectSharing(options: TcpSocketConnectOpts, onBytes: OnBytes): Socket {
+  return connect({ ...options, onread: readInto(onBytes) });
+}
+
+/** The accepted connection as a socket whose bytes go to `onBytes`; it was accepted paused, and nobody read from it. */
+export function adoptSharing(accepted: Socket, onBytes: OnBytes): Socket {
+  const holder = accepted as unknown as { _handle: object | null };
+  const handle = holder._handle;
+  if (handle === null || typeof (handle as { useUserBuffer?: unknown }).useUserBuffer !== 'function') {
+    return accepted.on('data', onBytes);
+  }
+  holder._handle = null;
+  const options = { handle, allowHalfOpen: true, onread: readInto(onBytes) };
+  const socket = new Socket(options);
+  socket.resume();
+  return socket;
+}
+
+function readInto(onBytes: OnBytes): { buffer: Uint8Array; callback: (length: number) => boolean } {
+  return {
+    buffer: SHARED,
+    callback: (length) => {
+      onBytes(SHARED.subarray(0, length));
+      return true;
+    },
+  };
+}

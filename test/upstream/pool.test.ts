@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { scriptFromBody } from '../../src/script/script.ts';
+import type { Connection } from '../../src/upstream/connection.ts';
+import type { Call } from '../../src/upstream/exchange.ts';
+import type { PoolOptions } from '../../src/upstream/pool.ts';
+import { FakeNode } from '../support/fake-node.ts';
+import { expectHandshake, poolTo, Recorder, until, untilReady } from '../support/upstream.ts';
+
+async function setUp(t: TestContext, options: Partial<PoolOptions> = {}) {
+  const node = await FakeNode.start(t);
+  const test = poolTo(node.port, options);
+  t.after(() => test.pool.destroy('lost', 'the test ends'));
+  const open = async (): Promise<Connection> => {
+    expectHandshake(node);
+    const connection = test.pool.open();
+    await untilReady(connection);
+    return connection;
+  };
+  return { ...test, node, open, sink: new Recorder() };
+}
+
+const CALL: Call = {
+  form: 'eval',
+  isReadOnly: false,
+  argc: 4,
+  keyCount: 1,
+  script: undefined,
+  bytesForm: 'eval',
+  tail: 0,
+  keysBytes: 0,
+  mustSendBody: false,
+};
+
+describe('Pool', () => {
+  it('opens one connection for everybody', async (t) => {
+    const { pool, node } = await setUp(t);
+    expectHandshake(node);
+    const connection = pool.pick(undefined);
+    assert.ok(connection);
+    assert.equal(pool.pick(undefined), connection, 'also while it is connecting');
+    await untilReady(connection);
+    assert.equal(pool.pick(undefined), connection);
+    assert.equal(pool.pick(connection), connection);
+    assert.equal(node.connectionCount, 1);
+  });
+
+  it('opens another while the first is occupied, and goes back when it is not', async (t) => {
+    const { pool, node, open, sink, turn } = await setUp(t);
+    const first = await open();
+    const slow = node.expect('GET', 'a').staySilent();
+    sink.send(first, 1, 'GET', 'a');
+    await node.finished();
+    assert.equal(pool.pick(first), first, 'not occupied yet');
+    turn.aheadMs += 6;
+    expectHandshake(node);
+    const second = pool.pick(first);
+    assert.ok(second);
+    assert.notEqual(second, first);
+    await untilReady(second);
+    assert.equal(pool.pick(first), second);
+    slow.reply('+OK\r\n');
+    await sink.come(1);
+    assert.equal(pool.pick(first), first);
+    assert.equal(pool.pick(undefined), first);
+  });
+
+  it('takes a paused connection for occupied', async (t) => {
+    const { pool, node, open } = await setUp(t);
+    const first = await open();
+    first.pause(pool);
+    expectHandshake(node);
+    const second = pool.pick(first);
+    assert.notEqual(second, first);
+    await untilReady(second as Connection);
+  });
+
+  it('gives the one with the shortest queue when all are occupied, one behind a script last', async (t) => {
+    const { pool, node, open, sink, turn } = await setUp(t, { maxConnections: 3 });
+    const [behindScript, long, short] = [await open(), await open(), await open()];
+    for (let i = 0; i < 4; i++) node.expect('GET', 'k').staySilent();
+    sink.send(behindScript, 1, 'GET', 'k').call = CALL;
+    await until('the first has come', () => behindScript.pendingBytes === 0);
+    sink.send(long, 2, 'GET', 'k');
+    sink.send(long, 3, 'GET', 'k');
+    sink.send(short, 4, 'GET', 'k');
+    await node.finished();
+    turn.aheadMs += 6;
+    assert.equal(pool.pick(undefined), short);
+    short.destroy('lost', 'x');
+    assert.equal(pool.pick(undefined)?.state, 'connecting', 'there is room for another');
+  });
+
+  it('forgets marks of a script, and of all, on every connection', async (t) => {
+    const { pool, facts, open } = await setUp(t);
+    const connections = [await open(), await open()];
+    const [a, b] = [scriptFromBody(Buffer.from('a'), 'eval'), scriptFromBody(Buffer.from('b'), 'eval')];
+    a.number = 1;
+    b.number = 2;
+    for (const connection of connections) {
+      connection.marks.add(a);
+      connection.marks.add(b);
+    }
+    facts.recent.touch(a);
+    facts.recent.touch(b);
+    pool.dropMark(a);
+    assert.deepEqual(
+      connections.map(({ marks }) => [marks.has(a), marks.has(b)]),
+      [
+        [false, true],
+        [false, true],
+      ],
+    );
+    assert.equal(facts.recent.touch(b), true);
+    pool.dropAllMarks();
+    assert.ok(connections.every(({ marks }) => !marks.has(b)));
+    assert.equal(facts.recent.touch(b), false);
+  });
+
+  it('is saturated by what its node does not take, and idle when nothing is in flight', async (t) => {
+    const { pool, node, open, sink } = await setUp(t, { maxPendingBytes: 10 });
+    const connection = await open();
+    assert.deepEqual([pool.isSaturated, pool.isIdle], [false, true]);
+    node.expect('SET', 'k', 'value').reply('+OK\r\n');
+    sink.send(connection, 1, 'SET', 'k', 'value');
+    assert.deepEqual([pool.isSaturated, pool.isIdle], [true, false]);
+    await sink.come(1);
+    assert.deepEqual([pool.isSaturated, pool.isIdle], [false, true]);
+  });
+
+  it('sends the flush that it owes once it can, once, until it is answered well', async (t) => {
+    const { pool, facts, node, open } = await setUp(t);
+    const connection = await open();
+    pool.flushOwed();
+    facts.owesFlush = true;
+    const script = scriptFromBody(Buffer.from('a'), 'load');
+    script.number = 0;
+    connection.marks.add(script);
+    const flush = node.expect('SCRIPT', 'FLUSH').staySilent();
+    pool.flushOwed();
+    pool.flushOwed();
+    assert.equal(connection.marks.has(script), false);
+    await node.finished();
+    flush.reply('-BUSY x\r\n');
+    await until('it is answered', () => connection.unansweredCount === 0);
+    assert.equal(facts.owesFlush, true);
+    node.expect('SCRIPT', 'FLUSH').reset();
+    pool.flushOwed();
+    await until('it is lost', () => connection.state === 'closed');
+    const next = await (async () => {
+      facts.owesFlush = false;
+      const opened = await open();
+      facts.owesFlush = true;
+      return opened;
+    })();
+    node.expect('SCRIPT', 'FLUSH').reply('+OK\r\n');
+    connection.marks.add(script);
+    pool.flushOwed();
+    await until('it is flushed', () => !facts.owesFlush);
+    assert.equal(next.state, 'ready');
+  });
+
+  it('tells of a lost node once, and of its return', async (t) => {
+    const { pool, node, open, events } = await setUp(t);
+    const first = await open();
+    first.destroy('lost', 'one');
+    assert.deepEqual(events, [`disconnected ${node.address}: one`]);
+    await open();
+    assert.deepEqual(events, [`disconnected ${node.address}: one`, `connected ${node.address}`]);
+    assert.equal(pool.problem, '');
+  });
+});
