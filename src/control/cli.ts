@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
     const { runDev, DEV_HELP } = await import('./dev-command.ts');
     return { help: DEV_HELP, run: runDev };
   },
+  check: async () => {
+    const { runCheck, CHECK_HELP } = await import('./check-command.ts');
+    return { help: CHECK_HELP, run: runCheck };
+  },
 };
 
 const HELP = `evalgate: a cluster-aware scripting proxy for Redis and Valkey Cluster

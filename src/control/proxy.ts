@@ -11,6 +11,8 @@ import type { Redirect } from '../cluster/redirect.ts';
 import { EMPTY_TOPOLOGY, type Node, type Topology } from '../cluster/topology.ts';
 import { type CommandTable, SHIPPED_TABLE, tableFromReply } from '../command/table.ts';
 import { Planner } from '../plan/planner.ts';
+import type { Policy } from '../plan/policy.ts';
+import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
 import { ScriptRegistry } from '../script/registry.ts';
 import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
@@ -21,11 +23,13 @@ import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
 import { parseHostPort } from './host-port.ts';
 import { NodeWatch } from './node-watch.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { TopologySource } from './topology-source.ts';
 
 export class ProxyServer implements Runtime {
   readonly turn = new Turn();
   readonly counters = new Counters();
+  readonly checkCounters = new CheckCounters();
   readonly registry: ScriptRegistry;
   readonly upstream: Upstream;
   readonly limits: Limits;
@@ -39,6 +43,9 @@ export class ProxyServer implements Runtime {
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
   readonly #listener: Listener;
+  readonly #refusalLog: RefusalLog;
+  /** The COMMAND reply that the planner in force was made from. */
+  #commands = '';
 
   /** Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError. */
   static async start(config: Config, log: Logger): Promise<ProxyServer> {
@@ -63,6 +70,7 @@ export class ProxyServer implements Runtime {
       maxBytes: scripting.registry_max_bytes,
       onForgotten: (script) => this.upstream.forgetScript(script),
     });
+    this.#refusalLog = new RefusalLog(log);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
     const identity = { username: cluster.username, password: cluster.password };
     this.#clients = new ControlClients(identity);
@@ -123,8 +131,9 @@ export class ProxyServer implements Runtime {
   }
 
   #plannerFor(table: CommandTable): Planner {
-    const policy = Object.freeze({ keylessScripts: this.#config.scripting.keyless_scripts });
-    return new Planner({ table, registry: this.registry, policy });
+    const policy = policyFrom(this.#config);
+    const checks = new ScriptChecks({ policy, table, events: this.#refusalLog, counters: this.checkCounters });
+    return new Planner({ table, registry: this.registry, policy, checks });
   }
 
   #publish(topology: Topology): void {
@@ -147,7 +156,7 @@ export class ProxyServer implements Runtime {
         const reply = await this.#clients.call(primary, 'COMMAND');
         const info = String(await this.#clients.call(primary, 'INFO', 'server'));
         if (this.topology !== topology) return;
-        this.planner = this.#plannerFor(tableFromReply(reply));
+        this.#useCommands(reply);
         this.serverVersion = /^redis_version:(\S+)/m.exec(info)?.[1] ?? this.serverVersion;
         return;
       } catch (error) {
@@ -156,10 +165,33 @@ export class ProxyServer implements Runtime {
     }
   }
 
+  /** A new table makes a new planner, which judges every script anew: only when the cluster's commands changed. */
+  #useCommands(reply: unknown): void {
+    const commands = JSON.stringify(reply);
+    if (commands === this.#commands) return;
+    this.#commands = commands;
+    this.planner = this.#plannerFor(tableFromReply(reply));
+  }
+
   #onDisconnected(node: Node, reason: string): void {
     this.#log.warn({ node: node.address, reason }, 'node connection lost');
     this.#source.suspect(node);
   }
+}
+
+function policyFrom({ scripting }: Config): Policy {
+  const modes = { '0': 'off', '1': 'refuse', observe: 'observe' } as const;
+  return Object.freeze({
+    keylessScripts: scripting.keyless_scripts,
+    checks: modes[scripting.script_check_enable],
+    checkPolicy: Object.freeze({
+      profile: scripting.script_check_profile,
+      unpack: scripting.script_check_unpack,
+      alias: scripting.script_check_alias,
+      maxBytes: scripting.script_check_max_bytes,
+    }),
+    exempt: new Set(scripting.script_check_exempt.map((sha) => sha.toLowerCase())),
+  });
 }
 
 function limitsFrom({ limits, cluster }: Config): Limits {

@@ -2,14 +2,15 @@
  * Plans EVAL, EVALSHA, EVAL_RO, EVALSHA_RO, FCALL and FCALL_RO.
  *
  * Scripts are judged in one order, and the first that fails answers: arity (by the planner), numkeys is an integer,
- * keys are there, the arguments hold them, the keys share a slot. Functions are the node's to judge, except
- * for keys in several slots.
+ * keys are there, the arguments hold them, the Lua checks of the script, the keys share a slot, the Lua checks of the
+ * call (profile `safe`). Functions are the node's to judge, except for keys in several slots.
  */
 import { slotOf } from '../cluster/slot.ts';
 import type { Command } from '../command/table.ts';
+import type { CallArguments } from '../lua/judge-template.ts';
 import { errorLine, REDIS, TAIR } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
-import type { Script } from '../script/script.ts';
+import type { Checked, Script } from '../script/script.ts';
 import { SHA_LENGTH, shaOf, shaPrefix } from '../script/sha.ts';
 import { ANY_SLOT, type CallPlan, type Plan } from './plan.ts';
 import type { PlannerOptions } from './planner.ts';
@@ -17,6 +18,8 @@ import type { PlannerOptions } from './planner.ts';
 const NUMKEYS = 2;
 const FIRST_KEY = 3;
 const CROSS_SLOT = -2;
+
+const NO_BYTES = new Uint8Array(0);
 
 const NOT_AN_INTEGER = refuse(REDIS.notAnInteger);
 const KEYLESS = refuse(TAIR.keyless);
@@ -33,6 +36,7 @@ export class CallPlanner {
     isReadOnly: false,
     keyCount: 0,
   };
+  readonly #call = new RequestCall();
 
   constructor(options: PlannerOptions) {
     this.#options = options;
@@ -44,39 +48,70 @@ export class CallPlanner {
 
   #planScript(command: Command, request: Request): Plan {
     const keyCount = request.integerAt(NUMKEYS);
-    if (Number.isNaN(keyCount)) return NOT_AN_INTEGER;
-    if (keyCount <= 0) {
-      if (this.#options.policy.keylessScripts === 'reject') return KEYLESS;
-      if (keyCount < 0) return NEGATIVE_KEYS;
-    }
-    if (keyCount > request.argc - FIRST_KEY) return TOO_MANY_KEYS;
+    const misfit = this.#judgeKeyCount(keyCount, request.argc);
+    if (misfit !== undefined) return misfit;
+    const isEval = command.handling === 'eval';
+    const known = isEval ? this.#findByBody(request) : this.#findBySha(request);
+    const checked = known === undefined ? this.#checkUnknown(request, isEval) : this.#options.checks.ofScript(known);
     const slot = slotOfKeys(request, keyCount);
-    if (slot === CROSS_SLOT) return refuse(TAIR.sameSlot(command.name.toUpperCase()));
+    const refusal = this.#judge(command, checked, this.#call.of(request, slot, keyCount));
+    if (refusal !== undefined) return refuse(refusal);
     const plan = this.#plan;
-    plan.form = command.handling === 'eval' ? 'eval' : 'evalsha';
-    plan.script = plan.form === 'eval' ? this.#learn(request) : this.#find(request);
+    plan.form = isEval ? 'eval' : 'evalsha';
+    plan.script = known ?? (isEval ? this.#learn(request) : undefined);
     plan.slot = slot === ANY_SLOT ? homeSlot(request, plan.form, plan.script) : slot;
     plan.isReadOnly = command.isReadonly;
     plan.keyCount = keyCount;
     return plan;
   }
 
-  #find(request: Request): Script | undefined {
+  #judgeKeyCount(keyCount: number, argc: number): Plan | undefined {
+    if (Number.isNaN(keyCount)) return NOT_AN_INTEGER;
+    if (keyCount <= 0) {
+      if (this.#options.policy.keylessScripts === 'reject') return KEYLESS;
+      if (keyCount < 0) return NEGATIVE_KEYS;
+    }
+    return keyCount > argc - FIRST_KEY ? TOO_MANY_KEYS : undefined;
+  }
+
+  /** The text that refuses the call: by what the script is, by the slots of its keys, by what it does with them. */
+  #judge(command: Command, checked: Checked | undefined, call: RequestCall): string | undefined {
+    const { checks } = this.#options;
+    if (checked !== undefined) {
+      const refusal = checks.refusalOf(checked, command.isReadonly);
+      if (refusal !== undefined) return refusal;
+    }
+    if (call.slot === CROSS_SLOT) return TAIR.sameSlot(command.name.toUpperCase());
+    const conditions = checked?.report.conditions;
+    return checked === undefined || conditions === undefined
+      ? undefined
+      : checks.refusalOfCall(checked, conditions, call);
+  }
+
+  /** What is known of a script that the registry does not hold. */
+  #checkUnknown(request: Request, isEval: boolean): Checked | undefined {
+    const { checks } = this.#options;
+    if (checks.isOff) return undefined;
+    return isEval ? checks.ofBody(request.argView(1)) : checks.ofSha(request.argText(1));
+  }
+
+  #findBySha(request: Request): Script | undefined {
     const { registry } = this.#options;
     const script = registry.find(request.bytes, request.argStart(1), request.argEnd(1));
     if (script !== undefined) registry.touch(script);
     return script;
   }
 
-  /** The script of an EVAL: from now on its sha is known, if there is room. */
-  #learn(request: Request): Script | undefined {
+  #findByBody(request: Request): Script | undefined {
     const { registry } = this.#options;
-    const start = request.argStart(1);
-    const end = request.argEnd(1);
-    const known = registry.findByBody(request.bytes, start, end);
-    if (known === undefined) return registry.learn(request.bytes.subarray(start, end));
-    registry.touch(known);
-    return known;
+    const script = registry.findByBody(request.bytes, request.argStart(1), request.argEnd(1));
+    if (script !== undefined) registry.touch(script);
+    return script;
+  }
+
+  /** The body of an EVAL: from now on its sha is known, if there is room. */
+  #learn(request: Request): Script | undefined {
+    return this.#options.registry.learn(request.argView(1));
   }
 
   /** A call in any case: without keys too it may return what looks like a refusal, and must not run twice (C4). */
@@ -92,6 +127,44 @@ export class CallPlanner {
     plan.isReadOnly = command.isReadonly;
     plan.keyCount = isJudgeable ? keyCount : 0;
     return plan;
+  }
+}
+
+/** A request as the Lua checks see a call: one object, filled anew. */
+class RequestCall implements CallArguments {
+  slot = 0;
+  keyCount = 0;
+  #request: Request | undefined;
+
+  of(request: Request, slot: number, keyCount: number): this {
+    this.#request = request;
+    this.slot = slot;
+    this.keyCount = keyCount;
+    return this;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#request?.bytes ?? NO_BYTES;
+  }
+
+  get argvCount(): number {
+    return (this.#request?.argc ?? FIRST_KEY + this.keyCount) - FIRST_KEY - this.keyCount;
+  }
+
+  keyStart(index: number): number {
+    return this.#request?.argStart(FIRST_KEY + index) ?? 0;
+  }
+
+  keyEnd(index: number): number {
+    return this.#request?.argEnd(FIRST_KEY + index) ?? 0;
+  }
+
+  argvStart(index: number): number {
+    return this.#request?.argStart(FIRST_KEY + this.keyCount + index) ?? 0;
+  }
+
+  argvEnd(index: number): number {
+    return this.#request?.argEnd(FIRST_KEY + this.keyCount + index) ?? 0;
   }
 }
 

@@ -17,6 +17,7 @@ import type { ScriptRegistry } from '../script/registry.ts';
 import { CallPlanner } from './call-planner.ts';
 import { ANY_SLOT, forwardTo, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
+import type { ScriptChecks } from './script-checks.ts';
 import { splitBySlot } from './split.ts';
 
 const CROSS_SLOT = -2;
@@ -35,6 +36,7 @@ export interface PlannerOptions {
   readonly table: CommandTable;
   readonly registry: ScriptRegistry;
   readonly policy: Policy;
+  readonly checks: ScriptChecks;
 }
 
 export class Planner {
@@ -42,13 +44,16 @@ export class Planner {
   /** The command of the request that was planned last. */
   command: Command | undefined;
   readonly #registry: ScriptRegistry;
+  readonly #checks: ScriptChecks;
   readonly #calls: CallPlanner;
   readonly #positions = new KeyPositions();
 
-  constructor({ table, registry, policy }: PlannerOptions) {
+  constructor(options: PlannerOptions) {
+    const { table, registry, checks } = options;
     this.table = table;
     this.#registry = registry;
-    this.#calls = new CallPlanner({ table, registry, policy });
+    this.#checks = checks;
+    this.#calls = new CallPlanner(options);
   }
 
   /** The plan for a request; both are borrowed until the next one. */
@@ -125,7 +130,7 @@ export class Planner {
       case 'randomkey':
         return RANDOMKEY;
       case 'script_load':
-        return LOAD;
+        return this.#planLoad(request);
       case 'script_exists':
         return EXISTS;
       case 'script_flush':
@@ -137,6 +142,13 @@ export class Planner {
       default:
         return REFUSE_DEBUG;
     }
+  }
+
+  /** SCRIPT LOAD: a body that the Lua checks refuse is loaded nowhere. */
+  #planLoad(request: Request): Plan {
+    const checked = this.#checks.ofBody(request.argView(2));
+    const refusal = checked === undefined ? undefined : this.#checks.refusalOf(checked, false);
+    return refusal === undefined ? LOAD : refuse(refusal);
   }
 
   /** SCRIPT SHOW: the body if the registry has it, else a master says what it thinks of the command. */

@@ -11,6 +11,8 @@
  * The chunk is borrowed until the rest of it is retained. Bytes in a buffer of our own are never changed or moved once
  * they are there, so slices of it may outlive the call.
  */
+import { parseIntegerAt } from './bytes.ts';
+
 const EMPTY = Buffer.alloc(0);
 
 /** `readCount` found no complete line yet. */
@@ -90,7 +92,7 @@ export class ReceiveBuffer {
     while (i < this.length && (bytes[i] as number) >= 0x30 && (bytes[i] as number) <= 0x39) i++;
     if (i - at > 22) return INVALID;
     if (i + 1 >= this.length && (i >= this.length || bytes[i] === 0x0d)) return MORE;
-    if (bytes[i] !== 0x0d || i === at + 2 || bytes[at + 2] === 0x30) return INVALID;
+    if (bytes[i] !== 0x0d || Number.isNaN(parseIntegerAt(bytes, at + 1, i))) return INVALID;
     this.lineEnd = i + 2;
     return -1;
   }

@@ -13,7 +13,7 @@ import { type ByteArguments, isWordAt, parseIntegerAt } from './bytes.ts';
 const KEEP_OFFSETS = 4096;
 
 export class Request implements ByteArguments {
-  /** The bytes that hold the frame; more may stand before `start` and behind `end`. Never changed once received. */
+  /** The bytes that hold the frame, borrowed as the request is; more may stand before `start` and behind `end`. */
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
@@ -62,6 +62,11 @@ export class Request implements ByteArguments {
   /** Argument as text, one character a byte (latin1): for error texts and cold paths only. */
   argText(index: number): string {
     return this.bytes.toString('latin1', this.argStart(index), this.argEnd(index));
+  }
+
+  /** The argument's bytes where they are: borrowed as the request is. */
+  argView(index: number): Buffer {
+    return this.bytes.subarray(this.argStart(index), this.argEnd(index));
   }
 
   /** A copy of the argument's bytes that outlives the request. */

@@ -77,8 +77,9 @@ export class ScriptRegistry {
     this.#link(script);
   }
 
-  /** Whether a body of so many bytes can be held as LOAD origin. */
+  /** Whether a body of so many bytes can be held as LOAD origin: beside those held so, and no more than a quarter. */
   hasRoomToLoad(bodyBytes: number): boolean {
+    if (bodyBytes > this.#options.maxBytes / 4) return false;
     return this.#loadedBytes + bodyBytes + SCRIPT_OVERHEAD_BYTES <= this.#options.maxBytes;
   }
 

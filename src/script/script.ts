@@ -4,6 +4,7 @@
  * `origin` decides how the body is sent to a node (C5): a script that came by SCRIPT LOAD or preload is loaded there
  * for good, one that came by EVAL only by EVAL, so that the node may evict it as it would without us.
  */
+import type { Report } from '../lua/report.ts';
 import { lowerCaseByte } from '../resp/bytes.ts';
 import { type Sha, shaOf } from './sha.ts';
 
@@ -11,6 +12,12 @@ export type Origin = 'load' | 'eval';
 
 /** What a script costs beside its body: the object, its entries in the maps, and its sha. Counted against the limit. */
 export const SCRIPT_OVERHEAD_BYTES = 512;
+
+/** What the Lua checks found out about a body, held by the registry or not. */
+export interface Checked {
+  readonly sha: Sha;
+  readonly report: Report;
+}
 
 export class Script {
   readonly sha: Sha;
@@ -25,6 +32,9 @@ export class Script {
    * seen as its reply to EVAL.
    */
   mimicsNoscript: boolean;
+  /** What the Lua checks found, and who judged: another judge judges anew. */
+  checked: Checked | undefined = undefined;
+  judgedBy: object | undefined = undefined;
   /** Neighbours in the registry's order of use. */
   newer: Script | undefined = undefined;
   older: Script | undefined = undefined;

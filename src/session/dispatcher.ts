@@ -243,7 +243,6 @@ export class Dispatcher {
   onErrorDelivered(exchange: Exchange, reply: Buffer): void {
     const script = exchange.call?.script;
     if (script === undefined || exchange.call?.bytesForm !== 'eval') return;
-    exchange.connection?.marks.delete(script);
     const text = reply.toString('latin1', 0, 32);
     if (text.startsWith('-NOSCRIPT ')) script.mimicsNoscript = true;
     const isCompileError = text.startsWith('-ERR Error compiling script');

@@ -18,7 +18,7 @@ import { judge, type Verdict } from '../plan/judge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import { sendWitness } from '../upstream/call-sender.ts';
-import { type Call, Exchange, type Failure } from '../upstream/exchange.ts';
+import { Exchange, type Failure } from '../upstream/exchange.ts';
 import { failureLine } from './failure-line.ts';
 import type { Session } from './session.ts';
 
@@ -38,6 +38,8 @@ interface Repair {
   readonly deadlineMs: number;
   /** It went out behind ASKING. */
   isAsking: boolean;
+  /** Its witness was sent and has not answered. */
+  isAwaiting: boolean;
 }
 
 /** Between two looks for a primary; a new topology is looked at at once. */
@@ -66,6 +68,7 @@ export class Repairs {
       head.cause = cause;
       head.sinceMs = this.#session.runtime.turn.now();
       this.#isHeadBusy = false;
+      this.#confirm(head);
       this.#runHead();
       return;
     }
@@ -77,11 +80,12 @@ export class Repairs {
     counters.waiting++;
     const sinceMs = turn.now();
     const deadlineMs = sinceMs + limits.failoverWaitMs;
-    const repair = { exchange, cause, hops: 0, sinceMs, deadlineMs, isAsking: false };
+    const repair: Repair = { exchange, cause, hops: 0, sinceMs, deadlineMs, isAsking: false, isAwaiting: false };
     const at = this.#isHeadBusy || this.#timer !== undefined ? 1 : 0;
     let place = this.#queue.length;
     while (place > at && (this.#queue[place - 1] as Repair).exchange.seq > exchange.seq) place--;
     this.#queue.splice(place, 0, repair);
+    this.#confirm(repair);
     this.#runHead();
   }
 
@@ -111,7 +115,7 @@ export class Repairs {
     if (this.#isRunning) return;
     this.#isRunning = true;
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      if (this.#isHeadBusy || this.#timer !== undefined) break;
+      if (this.#isHeadBusy || this.#timer !== undefined || head.isAwaiting) break;
       this.#isHeadBusy = true;
       this.#run(head);
     }
@@ -125,7 +129,8 @@ export class Repairs {
       case 'deliver':
         return this.#session.deliver(repair.exchange, cause.reply);
       case 'confirm':
-        return this.#confirm(repair, cause.reply);
+        // Its witness is awaited, or cannot be had.
+        return this.#session.deliver(repair.exchange, cause.reply);
       case 'redirect':
         return this.#follow(repair, cause.verdict.redirect);
       case 'retry':
@@ -138,34 +143,32 @@ export class Repairs {
 
   // ── confirm: the witness of C4 ──────────────────────────────────────────────────────────────────────────────
 
-  #confirm(repair: Repair, reply: Buffer): void {
-    const { exchange } = repair;
+  /** At once, not when its turn comes: what the witness says is worth as much as it comes soon after the reply. */
+  #confirm(repair: Repair): void {
+    const { exchange, cause } = repair;
     const { call, connection } = exchange;
-    if (call === undefined || connection === undefined || connection.state === 'closed') {
-      return this.#session.deliver(exchange, reply);
-    }
+    if (cause.kind !== 'judged' || cause.verdict.kind !== 'confirm') return;
+    if (call === undefined || connection === undefined || connection.state === 'closed') return;
     this.#session.runtime.counters.witnesses++;
+    repair.isAwaiting = true;
+    const { reply } = cause;
     const sink = {
       onReply: (_: Exchange, bytes: Buffer, start: number, end: number) => {
-        this.#onWitness(repair, call, { first: reply, witness: Buffer.from(bytes.subarray(start, end)) });
+        this.#onWitness(repair, reply, Buffer.from(bytes.subarray(start, end)));
       },
-      onFailure: () => this.#onWitness(repair, call, { first: reply, witness: reply.subarray(0, 0) }),
+      onFailure: () => this.#onWitness(repair, reply, reply.subarray(0, 0)),
     };
     sendWitness(new Exchange(sink, exchange.seq, undefined, exchange.slot), exchange, call, repair.isAsking);
   }
 
-  #onWitness(repair: Repair, call: Call, replies: { first: Buffer; witness: Buffer }): void {
-    const { exchange } = repair;
-    if (this.#queue[0] !== repair) return;
-    const judged = { slot: exchange.slot, isCall: call !== undefined, wentAsEvalsha: false, isWitness: true };
-    const verdict = judge(replies.witness, judged, undefined);
-    if (verdict.kind === 'deliver') {
-      this.#session.runtime.counters.forgedReplies++;
-      this.#session.deliver(exchange, replies.first);
-      return;
-    }
-    repair.cause = { kind: 'judged', verdict, reply: replies.witness };
-    this.#run(repair);
+  #onWitness(repair: Repair, first: Buffer, witness: Buffer): void {
+    const judged = { slot: repair.exchange.slot, isCall: true, wentAsEvalsha: false, isWitness: true };
+    const verdict = judge(witness, judged, undefined);
+    const isForged = verdict.kind === 'deliver';
+    if (isForged) this.#session.runtime.counters.forgedReplies++;
+    repair.isAwaiting = false;
+    repair.cause = { kind: 'judged', verdict, reply: isForged ? first : witness };
+    this.#runHead();
   }
 
   // ── redirect ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -208,6 +208,8 @@ export class Session implements Flushable, Sink {
   #onError(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     const reply = bytes.subarray(start, end);
     const { call, slot, connection } = exchange;
+    // Refused or failed: whether the node has the body now is not known.
+    if (call?.script !== undefined && call.bytesForm === 'eval') connection?.marks.delete(call.script);
     const verdict = judge(
       reply,
       { slot, isCall: call !== undefined, wentAsEvalsha: call?.bytesForm === 'evalsha', isWitness: false },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ReplyFramer } from '../../src/resp/reply-framer.ts';
 import { countAllocations } from '../support/allocations.ts';
-import { byteByByte, frameReplies, inChunks, splitAt } from '../support/framing.ts';
+import { byteByByte, frameReplies, inChunks, inSharedChunks, splitAt } from '../support/framing.ts';
 
 const MB = 1024 * 1024;
 
@@ -122,6 +122,15 @@ describe('ReplyFramer', () => {
       assert.deepEqual(frameReplies(inChunks(STREAM, size)).frames, EXPECTED);
     });
   }
+
+  it('yields the same frames when every chunk is read into the same memory', () => {
+    for (const size of [1, 5, 16, 100, 1000]) {
+      assert.deepEqual(frameReplies(inSharedChunks(inChunks(STREAM, size))).frames, EXPECTED, `chunks of ${size}`);
+    }
+    for (let at = 0; at <= STREAM.length; at++) {
+      assert.deepEqual(frameReplies(inSharedChunks(splitAt(STREAM, at))).frames, EXPECTED, `split at ${at}`);
+    }
+  });
 
   for (const [name, bytes] of MALFORMED) {
     it(`ReplyFramer ends with 'malformed' at ${name}, behind the good replies before it, however it is split`, () => {

@@ -4,8 +4,9 @@ import { PROTOCOL } from '../../src/resp/errors.ts';
 import { RequestFramer } from '../../src/resp/request-framer.ts';
 import { countAllocations } from '../support/allocations.ts';
 import { encodeCommand } from '../support/client.ts';
-import { byteByByte, frameRequests, inChunks, splitAt } from '../support/framing.ts';
+import { byteByByte, frameRequests, inChunks, inSharedChunks, splitAt } from '../support/framing.ts';
 import { plainRedis } from '../support/plain-redis.ts';
+import { Random } from '../support/random.ts';
 import { textsOf } from '../support/request.ts';
 
 const MB = 1024 * 1024;
@@ -38,6 +39,7 @@ const ERRORS: [name: string, bytes: string, error: string | undefined][] = [
   ['a count of 2^31', '*2147483648\r\n', PROTOCOL.invalidMultibulkLength],
   ['a count of 20 digits', '*99999999999999999999\r\n', PROTOCOL.invalidMultibulkLength],
   ['a negative count of 24 digits', '*-999999999999999999999999\r\n', PROTOCOL.invalidMultibulkLength],
+  ['a negative count beyond 64 bits', '*-9223372036854775809\r\n', PROTOCOL.invalidMultibulkLength],
   ['a count without its end', '*12', undefined],
   ['a bad count without its end', '*ab', undefined],
   ['a bad count without the byte behind its end', '*ab\r', undefined],
@@ -93,6 +95,39 @@ describe('RequestFramer', () => {
       assert.deepEqual(frameRequests(inChunks(STREAM, size)).requests, frameRequests([STREAM]).requests);
     });
   }
+
+  it('yields the same frames when every chunk is read into the same memory', () => {
+    const { requests } = frameRequests([STREAM]);
+    for (const size of [1, 5, 16, 100, 1000]) {
+      assert.deepEqual(frameRequests(inSharedChunks(inChunks(STREAM, size))).requests, requests, `chunks of ${size}`);
+    }
+    for (let at = 0; at <= STREAM.length; at++) {
+      assert.deepEqual(frameRequests(inSharedChunks(splitAt(STREAM, at))).requests, requests, `split at ${at}`);
+    }
+  });
+
+  it('keeps what was not taken when it is told so in the middle of a pipeline', (t) => {
+    const random = Random.fresh();
+    t.diagnostic(`EVALGATE_SEED=${random.seed}`);
+    for (let round = 0; round < 300; round++) {
+      const framer = new RequestFramer({ maxRequestBytes: 2 ** 29 });
+      const taken: string[][] = [];
+      const take = (most: number): boolean => {
+        for (let i = 0; i < most; i++) {
+          if (framer.next() !== 'request') return true;
+          taken.push(textsOf(framer.request));
+        }
+        return false;
+      };
+      for (const chunk of inSharedChunks(random.chunks(STREAM, 1 + random.below(400)))) {
+        framer.push(chunk);
+        if (!take(random.below(6))) framer.keep();
+      }
+      take(Number.POSITIVE_INFINITY);
+      assert.deepEqual(taken, ARGS);
+      assert.equal(framer.bufferedBytes, 0);
+    }
+  });
 
   it('gives multibulk frames as they came, without what was ignored before them, and inline ones as multibulk', () => {
     const frames = frameRequests([STREAM]).requests.map(({ frame }) => frame);

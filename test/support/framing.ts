@@ -55,6 +55,19 @@ export function frameReplies(chunks: Iterable<Buffer>, maxReplyBytes = 2 ** 29):
   return { frames, end: 'more', framer };
 }
 
+/**
+ * The bytes in chunks that all stand in the same memory, as sockets read them: what a chunk held is spoiled before the
+ * next one comes.
+ */
+export function* inSharedChunks(chunks: Iterable<Buffer>): Iterable<Buffer> {
+  const shared = Buffer.alloc(64 * 1024);
+  for (const chunk of chunks) {
+    shared.set(chunk);
+    yield shared.subarray(0, chunk.length);
+    shared.fill(0xee);
+  }
+}
+
 /** The bytes one by one. */
 export function* byteByByte(bytes: Buffer): Iterable<Buffer> {
   for (const byte of bytes) yield Buffer.of(byte);

@@ -15,12 +15,12 @@ import type { FakeNode } from './fake-node.ts';
 const NOSCRIPT = '-NOSCRIPT No matching script. Please use EVAL.\r\n';
 const WAIT_MS = 5000;
 
-/** A turn whose clock can be put forward. */
+/** A turn whose clock stands still unless it is put forward. */
 export class TestTurn extends Turn {
-  aheadMs = 0;
+  nowMs = 1000;
 
   override now(): number {
-    return super.now() + this.aheadMs;
+    return this.nowMs;
   }
 }
 

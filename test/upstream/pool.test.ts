@@ -52,7 +52,7 @@ describe('Pool', () => {
     sink.send(first, 1, 'GET', 'a');
     await node.finished();
     assert.equal(pool.pick(first), first, 'not occupied yet');
-    turn.aheadMs += 6;
+    turn.nowMs += 6;
     expectHandshake(node);
     const second = pool.pick(first);
     assert.ok(second);
@@ -85,7 +85,7 @@ describe('Pool', () => {
     sink.send(long, 3, 'GET', 'k');
     sink.send(short, 4, 'GET', 'k');
     await node.finished();
-    turn.aheadMs += 6;
+    turn.nowMs += 6;
     assert.equal(pool.pick(undefined), short);
     short.destroy('lost', 'x');
     assert.equal(pool.pick(undefined)?.state, 'connecting', 'there is room for another');

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { tableFromReply } from '../../src/command/table.ts';
+import { forwardTo, type Plan } from '../../src/plan/plan.ts';
+import { slotOfKey } from '../support/cluster.ts';
+import { plannerOf } from '../support/planning.ts';
+import { requestFrom, requestOf } from '../support/request.ts';
+
+const BODY = 'return 1';
+const SHA = 'e0e1f9fabfc9d4800c877a703b823ac0578ff8db';
+
+/** A plan in a few words. */
+function shown(plan: Plan): string {
+  switch (plan.kind) {
+    case 'reply':
+      return plan.bytes.toString('latin1').trimEnd();
+    case 'forward':
+      return plan.slot < 0 ? 'any' : `slot ${plan.slot}`;
+    case 'local':
+      return `local ${plan.command.name}`;
+    case 'broadcast':
+      return `${plan.scope} ${plan.policy}`;
+    case 'script_command':
+      return `script ${plan.action}`;
+    case 'split':
+      return `split ${plan.policy} ${plan.parts.map(({ slot, keys }) => `${slot}:${keys.join(',')}`).join(' ')}`;
+    case 'call':
+      return `call ${plan.form} slot ${plan.slot}`;
+    case 'scan':
+    case 'randomkey':
+    case 'close':
+      return plan.kind;
+  }
+}
+
+function planned(request: string): string {
+  return shown(plannerOf().planner.plan(requestOf(...request.split(' '))));
+}
+
+const [A, B] = [slotOfKey('a'), slotOfKey('b')];
+const CROSS_SLOT = "-CROSSSLOT Keys in request don't hash to the same slot";
+
+const PLANS: [request: string, plan: string][] = [
+  ['GET a', `slot ${A}`],
+  ['get a', `slot ${A}`],
+  ['SET {a}x 1', `slot ${A}`],
+  ['OBJECT ENCODING a', `slot ${A}`],
+  ['object help', 'any'],
+  ['RENAME {a}1 {a}2', `slot ${A}`],
+  ['RENAME a b', CROSS_SLOT],
+  ['SORT a STORE b', CROSS_SLOT],
+  ['ZUNIONSTORE {a}d 2 {a}1 {a}2', `slot ${A}`],
+  ['ZUNIONSTORE d 2 a b', CROSS_SLOT],
+  ['ZUNIONSTORE {a}d 9 a b', `slot ${A}`],
+  ['ZUNION x a b', 'any'],
+  ['MSETNX a 1 b 2', CROSS_SLOT],
+  ['TIME', 'any'],
+  ['CONFIG GET port', 'any'],
+  ['CONFIG', 'any'],
+  ['NOSUCH a b', 'any'],
+  ['CONFIG NOSUCH x', 'any'],
+  ['SCRIPT NOSUCH', 'any'],
+  ['CLUSTER NOSUCH', "-ERR evalgate: 'CLUSTER' is not supported"],
+  ['MGET {a}1 {a}2', `slot ${A}`],
+  ['MGET a b {a}c', `split none ${A}:0,2 ${B}:1`],
+  ['MGET a a', `slot ${A}`],
+  ['DEL b a b', `split agg_sum ${B}:0,2 ${A}:1`],
+  ['MSET a 1 b 2', `split all_succeeded ${A}:0 ${B}:1`],
+  ['MSET {a}1 1 {a}2', `slot ${A}`],
+  ['MSET a 1 b', "-ERR wrong number of arguments for 'mset' command"],
+  ['GET', 'any'],
+  ['GET a b', 'any'],
+  ['MGET', 'any'],
+  ['DBSIZE', 'shards agg_sum'],
+  ['KEYS *', 'shards none'],
+  ['FLUSHALL', 'shards all_succeeded'],
+  ['CONFIG SET a b', 'nodes all_succeeded'],
+  ['DBSIZE x', 'any'],
+  ['WAIT 1 0', 'writers agg_min'],
+  ['PING', 'local ping'],
+  ['CLIENT ID', 'local client|id'],
+  ['ECHO', "-ERR wrong number of arguments for 'echo' command"],
+  ['CLIENT SETNAME', "-ERR wrong number of arguments for 'client|setname' command"],
+  ['MULTI', "-ERR evalgate: 'MULTI' is not supported"],
+  ['BLPOP a 0', "-ERR evalgate: 'BLPOP' is not supported"],
+  ['BLPOP', "-ERR evalgate: 'BLPOP' is not supported"],
+  ['CLIENT KILL x', "-ERR evalgate: 'CLIENT KILL' is not supported"],
+  ['CLIENT', "-ERR evalgate: 'CLIENT' is not supported"],
+  ['XREAD STREAMS a 0', `slot ${A}`],
+  ['XREAD COUNT 1 STREAMS a b 0 0', CROSS_SLOT],
+  ['XREAD BLOCK 0 STREAMS a 0', "-ERR evalgate: 'XREAD BLOCK' is not supported"],
+  ['XREADGROUP GROUP g c block 5 STREAMS a >', "-ERR evalgate: 'XREADGROUP BLOCK' is not supported"],
+  ['XREAD STREAMS block 0', `slot ${slotOfKey('block')}`],
+  ['XREAD COUNT 1 a', 'any'],
+  ['SCAN 0', 'scan'],
+  ['RANDOMKEY', 'randomkey'],
+  ['SCRIPT LOAD x', 'script load'],
+  ['SCRIPT EXISTS x y', 'script exists'],
+  ['SCRIPT FLUSH', 'script flush'],
+  ['SCRIPT KILL', 'script kill'],
+  ['FUNCTION KILL', 'script kill'],
+  ['SCRIPT DEBUG YES', '-ERR script debug not support'],
+  ['SCRIPT DEBUG', '-ERR script debug not support'],
+  ['SCRIPT DEBUG a b c', '-ERR script debug not support'],
+  ['SCRIPT LOAD', 'any'],
+  ['SCRIPT', 'any'],
+  ['EVAL x 1 a', `call eval slot ${A}`],
+  ['EVALSHA x 1 a', `call evalsha slot ${A}`],
+  ['FCALL f 1 a', `call function slot ${A}`],
+  ['EVAL', "-ERR wrong number of arguments for 'eval' command"],
+  ['EVALSHA_RO x', "-ERR wrong number of arguments for 'evalsha_ro' command"],
+  ['FCALL f', 'any'],
+  ['POST / HTTP/1.1', 'close'],
+  ['Host: x', 'close'],
+  ['host:', 'close'],
+  ['Hosts: x', 'any'],
+];
+
+describe('Planner', () => {
+  for (const [request, plan] of PLANS) {
+    it(`Planner plans ${request}`, () => assert.equal(planned(request), plan));
+  }
+
+  it('tells the command of the request that was planned last', () => {
+    const { planner } = plannerOf();
+    planner.plan(requestOf('CONFIG', 'GET', 'x'));
+    assert.equal(planner.command?.name, 'config|get');
+    planner.plan(requestOf('NOSUCH'));
+    assert.equal(planner.command, undefined);
+  });
+
+  it('interns forward plans', () => {
+    const { planner } = plannerOf();
+    assert.equal(planner.plan(requestOf('GET', 'a')), forwardTo(A));
+    assert.equal(planner.plan(requestOf('SET', 'a', '1')), forwardTo(A));
+    assert.equal(forwardTo(16383).slot, 16383);
+    assert.equal(Object.isFrozen(forwardTo(A)), true);
+  });
+
+  it('forwards SCRIPT SHOW unless the registry has the body', () => {
+    // Valkey's, as 7.0 has none.
+    const show = ['script|show', 3, ['noscript'], 0, 0, 0, [], [], [], []];
+    const { planner, registry } = plannerOf({
+      table: tableFromReply([['script', -2, [], 0, 0, 0, [], [], [], [show]]]),
+    });
+    assert.equal(shown(planner.plan(requestOf('SCRIPT', 'SHOW', SHA))), 'any');
+    registry.learn(Buffer.from(BODY));
+    assert.equal(shown(planner.plan(requestOf('SCRIPT', 'SHOW', SHA.toUpperCase()))), `$${BODY.length}\r\n${BODY}`);
+    assert.equal(shown(planner.plan(requestOf('SCRIPT', 'SHOW'))), 'any');
+  });
+});
+
+describe('splitBySlot', () => {
+  function parts(bytes: Buffer): string[] {
+    const plan = plannerOf().planner.plan(requestFrom(bytes));
+    assert.equal(plan.kind, 'split');
+    return plan.kind === 'split' ? plan.parts.map(({ frame }) => frame.toString('latin1')) : [];
+  }
+
+  it('makes one request for each slot, keys and values as they came', () => {
+    const bytes = Buffer.from(
+      '*7\r\n$4\r\nmSeT\r\n$1\r\na\r\n$0\r\n\r\n$1\r\nb\r\n$2\r\n\r\n\r\n$4\r\n{a}\xff\r\n$1\r\n$\r\n',
+      'latin1',
+    );
+    assert.deepEqual(parts(bytes), [
+      '*5\r\n$4\r\nmSeT\r\n$1\r\na\r\n$0\r\n\r\n$4\r\n{a}\xff\r\n$1\r\n$\r\n',
+      '*3\r\n$4\r\nmSeT\r\n$1\r\nb\r\n$2\r\n\r\n\r\n',
+    ]);
+  });
+
+  it('is not misled by bytes that nobody looks at', () => {
+    // The byte behind a `\r` is not read by Redis, and here is the `$` of nothing.
+    assert.deepEqual(parts(Buffer.from('*3\r$$3\r$DEL\r\n$1\r\na\r\n$1\r\nb\r\n')), [
+      '*2\r\n$3\r$DEL\r\n$1\r\na\r\n',
+      '*2\r\n$3\r$DEL\r\n$1\r\nb\r\n',
+    ]);
+  });
+
+  it('sends what stands before the first and behind the last key with every part', () => {
+    // No command of 7.0 has such; a module may.
+    const range = ['type', 'range', 'spec', ['lastkey', -2, 'keystep', 1, 'limit', 0]];
+    const keySpecs = [['flags', ['RO'], 'begin_search', ['type', 'index', 'spec', ['index', 2]], 'find_keys', range]];
+    const row = ['m.get', -4, [], 2, -2, 1, [], ['request_policy:multi_shard'], keySpecs, []];
+    const { planner } = plannerOf({ table: tableFromReply([row]) });
+    const plan = planner.plan(requestOf('m.get', 'option', 'a', 'b', 'last'));
+    assert.equal(plan.kind, 'split');
+    assert.deepEqual(plan.kind === 'split' && plan.parts.map(({ frame }) => String(frame)), [
+      '*4\r\n$5\r\nm.get\r\n$6\r\noption\r\n$1\r\na\r\n$4\r\nlast\r\n',
+      '*4\r\n$5\r\nm.get\r\n$6\r\noption\r\n$1\r\nb\r\n$4\r\nlast\r\n',
+    ]);
+  });
+
+  it('forwards what does not fit the key specifications, for the server to say so', () => {
+    const keynum = ['type', 'keynum', 'spec', ['keynumidx', 0, 'firstkey', 1, 'keystep', 1]];
+    const first = ['type', 'range', 'spec', ['lastkey', 1, 'keystep', 1, 'limit', 0]];
+    const at = (index: number) => ['type', 'index', 'spec', ['index', index]];
+    const keySpecs = [
+      ['flags', ['RO'], 'begin_search', at(1), 'find_keys', first],
+      ['flags', ['RO'], 'begin_search', at(3), 'find_keys', keynum],
+    ];
+    const row = ['m.n', -4, [], 1, 1, 1, [], ['request_policy:multi_shard'], keySpecs, []];
+    const { planner } = plannerOf({ table: tableFromReply([row]) });
+    assert.equal(shown(planner.plan(requestOf('m.n', 'a', 'b', '5', 'c'))), 'any');
+  });
+
+  it('splits 10,000 keys', () => {
+    const keys = Array.from({ length: 10_000 }, (_, i) => `k${i}`);
+    const plan = plannerOf().planner.plan(requestOf('MGET', ...keys));
+    assert.equal(plan.kind, 'split');
+    if (plan.kind !== 'split') return;
+    assert.deepEqual(
+      plan.parts.flatMap((part) => part.keys).sort((a, b) => a - b),
+      [...keys.keys()],
+    );
+    for (const part of plan.parts) assert.ok(part.keys.every((key) => slotOfKey(keys[key] as string) === part.slot));
+  });
+});
