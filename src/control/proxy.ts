@@ -83,6 +83,7 @@ export class ProxyServer implements Runtime {
       options: {
         identity,
         maxConnections: cluster.connections_per_node,
+        maxDedicated: cluster.dedicated_per_node,
         connectTimeoutMs: cluster.connect_timeout_ms,
         maxReplyBytes: config.limits.buffered_bytes,
         maxPendingBytes: config.limits.node_pending_bytes,

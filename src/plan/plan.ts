@@ -63,8 +63,7 @@ export interface Part {
 /** To many nodes, bytes untouched; replies merged by the response policy. */
 export interface BroadcastPlan {
   readonly kind: 'broadcast';
-  /** `writers`: the nodes that this session has written to. */
-  readonly scope: 'shards' | 'nodes' | 'writers';
+  readonly scope: 'shards' | 'nodes';
   readonly policy: ResponsePolicy;
 }
 
@@ -74,9 +73,9 @@ export interface ScriptCommandPlan {
   readonly action: 'load' | 'exists' | 'flush' | 'kill';
 }
 
-/** Walks the shards one by one. */
+/** Goes its own way over the shards: one by one, or to those that the session has written to. */
 export interface WalkPlan {
-  readonly kind: 'scan' | 'randomkey';
+  readonly kind: 'scan' | 'randomkey' | 'wait';
 }
 
 /** Close the connection without a word. */

@@ -25,6 +25,7 @@ const CROSS_SLOT = -2;
 const CLOSE: Plan = { kind: 'close' };
 const SCAN: Plan = { kind: 'scan' };
 const RANDOMKEY: Plan = { kind: 'randomkey' };
+const WAIT: Plan = { kind: 'wait' };
 const LOAD: Plan = { kind: 'script_command', action: 'load' };
 const EXISTS: Plan = { kind: 'script_command', action: 'exists' };
 const FLUSH: Plan = { kind: 'script_command', action: 'flush' };
@@ -113,7 +114,7 @@ export class Planner {
           ? refuse(EVALGATE.notSupported(`${displayName(command)} BLOCK`))
           : this.#planKeys(command, request);
       case 'wait':
-        return { kind: 'broadcast', scope: 'writers', policy: 'agg_min' };
+        return WAIT;
       case 'local':
         return { kind: 'local', command };
       case 'unsupported':

@@ -95,6 +95,8 @@ export const EVALGATE = {
     `ERR evalgate: more than ${hops} redirects (limits.redirects), the command did not run`,
   tooManyWaiting: (limit: number) =>
     `CLUSTERDOWN evalgate: more than ${limit} requests wait for a primary (limits.waiting_requests), the command did not run`,
+  tooManyDedicated: (node: string, limit: number) =>
+    `ERR evalgate: more than ${limit} connections to ${node} wait (cluster.dedicated_per_node), the command did not run`,
   replyTooLarge: (node: string, reason: string) =>
     `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
   registryFull: 'ERR evalgate: script registry is full (registry_max_bytes)',

@@ -24,11 +24,14 @@ import { Links } from './links.ts';
 import { runLocal } from './local-commands.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
+import { startWait } from './wait.ts';
 import { startRandomKey, startScan } from './walks.ts';
 
 export class Dispatcher {
   readonly session: Session;
   readonly links: Links;
+  /** Connections that carry a WAIT of this session. */
+  readonly lent = new Set<Connection>();
   #seq = 0;
   /** The pool that made the session stop, until it has room again. */
   #saturated: Pool | undefined;
@@ -76,6 +79,8 @@ export class Dispatcher {
         return this.#broadcast(plan, command, request);
       case 'script_command':
         return runScriptCommand(this, plan.action, request);
+      case 'wait':
+        return startWait(this, request);
       case 'scan':
         return startScan(this, request);
       case 'randomkey':
@@ -164,7 +169,7 @@ export class Dispatcher {
   #broadcast(plan: BroadcastPlan, command: Command | undefined, request: Request): void {
     const parent = this.newExchange(command, ANY_SLOT);
     this.session.expect(parent);
-    const routes = this.routesFor(plan.scope);
+    const routes = this.targets(plan.scope);
     if (routes.length === 0) {
       return this.session.deliver(parent, errorLine(EVALGATE.noTopology(this.session.runtime.limits.failoverWaitMs)));
     }
@@ -177,17 +182,24 @@ export class Dispatcher {
   }
 
   /** Where a broadcast goes; a node that cannot be reached has no connection. */
-  routesFor(scope: BroadcastPlan['scope']): Target[] {
+  targets(scope: BroadcastPlan['scope']): Target[] {
     const { shards, nodes } = this.session.topology;
-    // A broadcast may have written to replicas (CONFIG SET), which refuse WAIT.
-    const primaries = new Set(shards.map((shard) => shard.primary.address));
-    const writers = this.links.writers.filter(({ link }) => primaries.has(link.pool.node.address));
-    if (scope === 'writers' && writers.length > 0) return writers;
     const targets = scope === 'nodes' ? [...nodes.values()] : shards.map((shard) => shard.primary);
     return targets.map((node) => {
       const link = this.links.to(node);
       return { link, connection: link.take() };
     });
+  }
+
+  /** A connection that waited for this session alone is everybody's again. */
+  takeBack(pool: Pool, connection: Connection): void {
+    this.lent.delete(connection);
+    pool.takeBack(connection);
+  }
+
+  /** The client is gone: nobody reads what its lent connections wait for. */
+  discard(): void {
+    for (const connection of this.lent) connection.destroy('lost', 'the client that waited on it is gone');
   }
 
   /** Sends one part of a broadcast; a node without a connection fails its part at once. */

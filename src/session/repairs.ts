@@ -156,9 +156,17 @@ export class Repairs {
       onReply: (_: Exchange, bytes: Buffer, start: number, end: number) => {
         this.#onWitness(repair, reply, Buffer.from(bytes.subarray(start, end)));
       },
-      onFailure: () => this.#onWitness(repair, reply, reply.subarray(0, 0)),
+      onFailure: (_: Exchange, failure: Failure) => this.#onNoWitness(repair, failure),
     };
     sendWitness(new Exchange(sink, exchange.seq, undefined, exchange.slot), exchange, call, repair.isAsking);
+  }
+
+  /** The node is gone before it told whether the call ran: that is what the client hears. */
+  #onNoWitness(repair: Repair, failure: Failure): void {
+    repair.isAwaiting = false;
+    const reply = failureLine({ ...failure, kind: 'lost' });
+    repair.cause = { kind: 'judged', verdict: { kind: 'deliver' }, reply };
+    this.#runHead();
   }
 
   #onWitness(repair: Repair, first: Buffer, witness: Buffer): void {

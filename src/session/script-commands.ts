@@ -70,7 +70,7 @@ function load(dispatcher: Dispatcher, request: Request): void {
   const isHeld = registry.findByBody(body, 0, body.length)?.origin === 'load';
   if (!isHeld && !registry.hasRoomToLoad(body.length)) return session.reply(errorLine(EVALGATE.registryFull));
   const parent = begin(dispatcher);
-  const targets = dispatcher.routesFor('shards');
+  const targets = dispatcher.targets('shards');
   if (targets.length === 0) return noNode(dispatcher, parent);
   let timer: NodeJS.Timeout | undefined;
   const finish = once(() => {
@@ -110,7 +110,7 @@ function exists(dispatcher: Dispatcher, request: Request): void {
   const one = encodeInteger(1);
   if (isKnown.length > 0 && isKnown.every(Boolean)) return session.reply(encodeArray(isKnown.map(() => one)));
   const parent = begin(dispatcher);
-  const targets = dispatcher.routesFor('shards');
+  const targets = dispatcher.targets('shards');
   if (targets.length === 0) return noNode(dispatcher, parent);
   const fanOut = new FanOut(parent, targets.length, {
     onComplete: (replies) => {
@@ -132,7 +132,7 @@ function flush(dispatcher: Dispatcher, request: Request): void {
     (request.argc === 3 && (request.isWord(ARGUMENT, 'sync') || request.isWord(ARGUMENT, 'async')));
   if (!isValid) return dispatcher.forwardAnywhere(request);
   const parent = begin(dispatcher);
-  const targets = dispatcher.routesFor('nodes');
+  const targets = dispatcher.targets('nodes');
   if (targets.length === 0) return noNode(dispatcher, parent);
   let timer: NodeJS.Timeout | undefined;
   const finish = once(() => {

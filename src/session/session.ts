@@ -15,7 +15,6 @@ import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
 import { judge } from '../plan/judge.ts';
 import { errorLine } from '../resp/errors.ts';
 import { RequestFramer } from '../resp/request-framer.ts';
-import type { Connection } from '../upstream/connection.ts';
 import type { Exchange, Failure, Sink } from '../upstream/exchange.ts';
 import { Outbox } from '../upstream/outbox.ts';
 import { adoptSharing } from '../upstream/shared-reads.ts';
@@ -23,6 +22,7 @@ import type { Flushable } from '../upstream/turn.ts';
 import { ClientState } from './client-state.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
+import { OutputGuard } from './output-guard.ts';
 import { Repairs } from './repairs.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import type { Runtime } from './runtime.ts';
@@ -40,6 +40,7 @@ export class Session implements Flushable, Sink {
   readonly #framer: RequestFramer;
   readonly #outbox: Outbox;
   readonly #replies: ReplyQueue;
+  readonly #output: OutputGuard;
   readonly repairs: Repairs;
   readonly dispatcher: Dispatcher;
   readonly #onClosed: (session: Session) => void;
@@ -50,11 +51,7 @@ export class Session implements Flushable, Sink {
   #inFlightBytes = 0;
   /** The request that must be answered before the next is dispatched. */
   #exclusive: Exchange | undefined;
-  /** Node connections that are held back because this client does not read. */
-  readonly #heldBack = new Set<Connection>();
   #accountedBytes = 0;
-  /** When the client last took a byte, or was last owed none. */
-  #progressMs: number;
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
     this.runtime = runtime;
@@ -65,9 +62,10 @@ export class Session implements Flushable, Sink {
     this.#framer = new RequestFramer(runtime.limits);
     this.#outbox = new Outbox(socket, () => this.#onDrained());
     this.#replies = new ReplyQueue(this.#outbox);
+    const parts = { outbox: this.#outbox, replies: this.#replies, limits: runtime.limits };
+    this.#output = new OutputGuard(parts, runtime.turn.now());
     this.repairs = new Repairs(this);
     this.dispatcher = new Dispatcher(this);
-    this.#progressMs = runtime.turn.now();
     socket.setNoDelay(true);
     socket.on('end', () => this.#guard(() => this.#onEnd()));
     socket.on('error', () => this.destroy());
@@ -93,6 +91,8 @@ export class Session implements Flushable, Sink {
 
   #onEnd(): void {
     this.#inputEnded = true;
+    // As in Redis: a client that waits on a node and closes its side is gone.
+    if (this.dispatcher.lent.size > 0) return this.destroy();
     if (!this.#isBlocked) this.#closeWhenDone();
   }
 
@@ -118,13 +118,7 @@ export class Session implements Flushable, Sink {
       this.dispatcher.onTopology();
     }
     if (inFlight >= limits.inFlightPerClient || this.#inFlightBytes >= limits.inFlightBytesPerClient) return false;
-    if (this.#unreadBytes >= limits.clientOutputBytes / 4) return false;
-    return counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
-  }
-
-  /** Bytes of replies that the client has not taken. */
-  get #unreadBytes(): number {
-    return this.#outbox.pendingBytes + this.#replies.heldBytes;
+    return this.#output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
   }
 
   #block(): void {
@@ -244,9 +238,7 @@ export class Session implements Flushable, Sink {
     if (this.#exclusive === exchange) this.#exclusive = undefined;
     this.#replies.settle(exchange, bytes, start, end);
     this.runtime.turn.schedule(this);
-    if (connection !== undefined && this.#unreadBytes > this.runtime.limits.clientOutputBytes) {
-      this.#holdBack(connection);
-    }
+    if (connection !== undefined) this.#output.onReply(end - start, connection);
   }
 
   // ── output ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -255,7 +247,6 @@ export class Session implements Flushable, Sink {
   flush(): void {
     this.#guard(() => {
       if (this.#state === 'closed') return;
-      if (this.#outbox.pendingBytes > 0 && !this.#outbox.isWriting) this.#progressMs = this.runtime.turn.now();
       this.#outbox.flush();
       if (this.#isBlocked) this.#pump();
       else this.#closeWhenDone();
@@ -265,33 +256,22 @@ export class Session implements Flushable, Sink {
 
   #onDrained(): void {
     if (this.#state === 'closed') return;
-    this.#progressMs = this.runtime.turn.now();
-    if (this.#heldBack.size > 0 && this.#unreadBytes <= this.runtime.limits.clientOutputBytes / 2) this.#letGo();
+    this.#output.onDrained(this.runtime.turn.now());
     if (this.#isBlocked || this.#state === 'closing' || this.#inputEnded || this.#accountedBytes > 0) {
       this.runtime.turn.schedule(this);
     }
   }
 
-  #holdBack(connection: Connection): void {
-    this.#heldBack.add(connection);
-    connection.pause(this);
-  }
-
-  #letGo(): void {
-    for (const connection of this.#heldBack) connection.resume(this);
-    this.#heldBack.clear();
-  }
-
   /** Brings the total over all clients up to date. */
   #account(): void {
-    const bytes = this.#unreadBytes + this.#inFlightBytes + this.#framer.bufferedBytes;
+    const bytes = this.#output.unreadBytes + this.#inFlightBytes + this.#framer.bufferedBytes;
     this.runtime.counters.bufferedBytes += bytes - this.#accountedBytes;
     this.#accountedBytes = bytes;
   }
 
   /** Called by the listener's tick: closes a client that owes us reading for too long, and wakes a blocked one. */
   tick(nowMs: number): void {
-    if (this.#outbox.isWriting && nowMs - this.#progressMs > this.runtime.limits.clientStallMs) {
+    if (this.#output.isStalled(nowMs)) {
       this.runtime.counters.clientsStalled++;
       this.destroy();
     } else if (this.#isBlocked) {
@@ -328,8 +308,9 @@ export class Session implements Flushable, Sink {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#socket.destroy();
-    this.#letGo();
+    this.#output.letGo();
     this.repairs.discard();
+    this.dispatcher.discard();
     this.#replies.discard();
     this.#outbox.discard();
     this.runtime.counters.bufferedBytes -= this.#accountedBytes;

@@ -44,6 +44,7 @@ export class Connection implements Flushable {
   readonly #connectTimer: NodeJS.Timeout;
   /** Who holds back reading, because it cannot take more. */
   readonly #pausers = new Set<object>();
+  readonly #avoiders = new Set<object>();
 
   constructor(pool: Pool) {
     this.pool = pool;
@@ -90,6 +91,11 @@ export class Connection implements Flushable {
 
   get isPaused(): boolean {
     return this.#pausers.size > 0;
+  }
+
+  /** Whether it is, or may soon be, held up by a client that does not read. */
+  get isAvoided(): boolean {
+    return this.#avoiders.size > 0;
   }
 
   /** Sends the request in bytes [start, end); the exchange owns a copy of them from now on. */
@@ -139,6 +145,16 @@ export class Connection implements Flushable {
 
   resume(pauser: object): void {
     if (this.#pausers.delete(pauser) && this.#pausers.size === 0) this.#socket.resume();
+  }
+
+  /** Sessions that are idle here should take another connection, until `letGo` with the same object. */
+  avoid(avoider: object): void {
+    this.#avoiders.add(avoider);
+  }
+
+  letGo(avoider: object): void {
+    this.#avoiders.delete(avoider);
+    this.resume(avoider);
   }
 
   /** Writes the handshake, past the outbox, which waits for its answers. */

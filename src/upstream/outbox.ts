@@ -38,6 +38,12 @@ export class Outbox {
     return this.#pendingBytes;
   }
 
+  /** Bytes of the write in flight that the kernel has not taken; it falls while the peer reads, however slowly. */
+  get unsentBytes(): number {
+    const { _handle: handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } | null };
+    return handle?.writeQueueSize ?? 0;
+  }
+
   get isWriting(): boolean {
     return this.#isWriting;
   }

@@ -26,6 +26,8 @@ export interface Identity {
 export interface PoolOptions {
   readonly identity: Identity;
   readonly maxConnections: number;
+  /** Connections out of common use, because somebody waits on them. */
+  readonly maxDedicated: number;
   readonly connectTimeoutMs: number;
   readonly maxReplyBytes: number;
   /** Bytes queued to the node beyond which sessions stop reading. */
@@ -49,6 +51,7 @@ export class Pool {
   readonly facts: NodeFacts;
   readonly #events: PoolEvents;
   #connections: Connection[] = [];
+  readonly #lent = new Set<Connection>();
   #isFlushing = false;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   /** Why the last attempt failed; empty when it did not. */
@@ -62,8 +65,24 @@ export class Pool {
     this.options = options;
   }
 
+  /** All connections, those lent out included. */
   get connections(): readonly Connection[] {
-    return this.#connections;
+    return this.#lent.size === 0 ? this.#connections : [...this.#connections, ...this.#lent];
+  }
+
+  /** Takes a connection out of common use, because it will not answer for long; false when too many are out. */
+  lend(connection: Connection): boolean {
+    if (this.#lent.has(connection)) return true;
+    if (this.#lent.size >= this.options.maxDedicated) return false;
+    this.#connections = this.#connections.filter((other) => other !== connection);
+    this.#lent.add(connection);
+    return true;
+  }
+
+  /** The connection answers again; one more than the pool opens by itself does no harm. */
+  takeBack(connection: Connection): void {
+    if (!this.#lent.delete(connection) || connection.state === 'closed') return;
+    this.#connections.push(connection);
   }
 
   /** The connection for a session that has nothing in flight here; undefined while the node cannot be reached. */
@@ -100,22 +119,22 @@ export class Pool {
   /** Whether sessions should stop reading requests for this node. */
   get isSaturated(): boolean {
     let bytes = 0;
-    for (const connection of this.#connections) bytes += connection.pendingBytes;
+    for (const connection of this.connections) bytes += connection.pendingBytes;
     return bytes > this.options.maxPendingBytes;
   }
 
   get isIdle(): boolean {
-    return this.#connections.every((connection) => connection.unansweredCount === 0);
+    return this.connections.every((connection) => connection.unansweredCount === 0);
   }
 
   /** The node no longer has any script: nothing is believed. */
   dropAllMarks(): void {
-    for (const connection of this.#connections) connection.marks.clear();
+    for (const connection of this.connections) connection.marks.clear();
     this.facts.recent.clear();
   }
 
   dropMark(script: Script): void {
-    for (const connection of this.#connections) connection.marks.delete(script);
+    for (const connection of this.connections) connection.marks.delete(script);
     this.facts.recent.delete(script);
   }
 
@@ -147,6 +166,7 @@ export class Pool {
 
   onClosed(connection: Connection, { reason, wasReady }: { reason: string; wasReady: boolean }): void {
     this.#connections = this.#connections.filter((other) => other !== connection);
+    this.#lent.delete(connection);
     if (!wasReady) this.#failedAtMs = performance.now();
     if (this.options.purpose === 'control') return;
     if (this.problem === '') this.#events.onDisconnected(this.node, reason);
@@ -155,13 +175,13 @@ export class Pool {
 
   /** Ends all connections; requests in flight get the failure. */
   destroy(kind: 'silent' | 'lost', reason: string): void {
-    for (const connection of this.#connections) connection.destroy(kind, reason);
+    for (const connection of this.connections) connection.destroy(kind, reason);
   }
 }
 
 function isOccupied(connection: Connection): boolean {
   const head = connection.head;
-  if (connection.isPaused) return true;
+  if (connection.isAvoided) return true;
   return head !== undefined && connection.pool.turn.now() - head.sinceMs > OCCUPIED_AFTER_MS;
 }
 

@@ -28,6 +28,7 @@ function shown(plan: Plan): string {
       return `call ${plan.form} slot ${plan.slot}`;
     case 'scan':
     case 'randomkey':
+    case 'wait':
     case 'close':
       return plan.kind;
   }
@@ -76,7 +77,7 @@ const PLANS: [request: string, plan: string][] = [
   ['FLUSHALL', 'shards all_succeeded'],
   ['CONFIG SET a b', 'nodes all_succeeded'],
   ['DBSIZE x', 'any'],
-  ['WAIT 1 0', 'writers agg_min'],
+  ['WAIT 1 0', 'wait'],
   ['PING', 'local ping'],
   ['CLIENT ID', 'local client|id'],
   ['ECHO', "-ERR wrong number of arguments for 'echo' command"],

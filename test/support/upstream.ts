@@ -56,6 +56,7 @@ export function poolTo(port: number, options: Partial<PoolOptions> = {}, host = 
   const pool = new Pool(context, {
     identity: { username: undefined, password: undefined },
     maxConnections: 4,
+    maxDedicated: 10,
     connectTimeoutMs: 2000,
     maxReplyBytes: 1_000_000,
     maxPendingBytes: 1_000_000,

@@ -65,10 +65,10 @@ describe('Pool', () => {
     assert.equal(pool.pick(undefined), first);
   });
 
-  it('takes a paused connection for occupied', async (t) => {
+  it('takes a connection that somebody avoids for occupied', async (t) => {
     const { pool, node, open } = await setUp(t);
     const first = await open();
-    first.pause(pool);
+    first.avoid(pool);
     expectHandshake(node);
     const second = pool.pick(first);
     assert.notEqual(second, first);

@@ -1,0 +1,46 @@
+/**
+ * WAIT and WAITAOF: how many replicas have this session's writes. Only the connections that carried the writes can be
+ * asked, and the node reads nothing more from such a connection until it has answered, perhaps never. So while it
+ * waits the connection is lent out of its pool: other sessions do not get it, and the pool may open another.
+ */
+import { merge } from '../plan/merge.ts';
+import { ANY_SLOT } from '../plan/plan.ts';
+import { EVALGATE, errorLine } from '../resp/errors.ts';
+import type { Request } from '../resp/request.ts';
+import type { Dispatcher, Target } from './dispatcher.ts';
+import { FanOut } from './fan-out.ts';
+
+export function startWait(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const parent = dispatcher.newExchange(session.runtime.planner.command, ANY_SLOT);
+  session.expect(parent);
+  const targets = writersOf(dispatcher);
+  if (targets.length === 0) {
+    return session.deliver(parent, errorLine(EVALGATE.noTopology(session.runtime.limits.failoverWaitMs)));
+  }
+  const lent = targets.map(({ link, connection }) => connection !== undefined && link.pool.lend(connection));
+  const fanOut = new FanOut(parent, targets.length, {
+    onPart: (index) => {
+      const target = targets[index];
+      if (lent[index] && target?.connection !== undefined) dispatcher.takeBack(target.link.pool, target.connection);
+    },
+    onComplete: (replies) => dispatcher.settleMerged(parent, merge('agg_min', replies), ''),
+  });
+  targets.forEach((target, index) => {
+    if (target.connection === undefined || lent[index]) {
+      if (target.connection !== undefined) dispatcher.lent.add(target.connection);
+      dispatcher.sendPart(fanOut, index, { ...target, source: request });
+    } else {
+      const { node, options } = target.link.pool;
+      fanOut.collect(index, errorLine(EVALGATE.tooManyDedicated(node.address, options.maxDedicated)));
+    }
+  });
+}
+
+/** Where the session has written; without a write, everywhere. A broadcast may have written to replicas too: they refuse. */
+function writersOf(dispatcher: Dispatcher): Target[] {
+  const { shards } = dispatcher.session.topology;
+  const primaries = new Set(shards.map((shard) => shard.primary.address));
+  const writers = dispatcher.links.writers.filter(({ link }) => primaries.has(link.pool.node.address));
+  return writers.length > 0 ? writers : dispatcher.targets('shards');
+}

@@ -1,0 +1,65 @@
+/**
+ * WAIT blocks the connection that it goes over at the node, perhaps for good: nobody else may notice.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { RawClient } from '../support/client.ts';
+import { tagInSlot, waitFor } from '../support/cluster.ts';
+import { Gateway } from '../support/gateway.ts';
+
+const MORE_THAN_SHARED = 6;
+
+describe('WAIT', () => {
+  let gateway: Gateway;
+  const key = `${tagInSlot(1)}k`;
+
+  before(async () => {
+    gateway = await Gateway.start({ masters: 1, replicas: 0 });
+  });
+  after(() => gateway.stop());
+
+  function openConnections(): number {
+    let count = 0;
+    for (const pool of gateway.proxy.upstream.pools) count += pool.connections.length;
+    return count;
+  }
+
+  it('C6: more clients than shared connections may wait for ever, and others go on', async () => {
+    const waiting = await Promise.all(
+      Array.from({ length: MORE_THAN_SHARED }, async () => {
+        const client = await RawClient.connect(gateway.port);
+        assert.equal(await client.text('SET', key, 'v'), '+OK\r\n');
+        client.send('*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n');
+        return client;
+      }),
+    );
+    await waitFor('all wait', async () => {
+      const list = String(await gateway.cluster.masters[0]?.client().call('CLIENT', 'LIST'));
+      return list.split('\n').filter((line) => line.includes('cmd=wait')).length > 0;
+    });
+    const other = await RawClient.connect(gateway.port);
+    for (let i = 0; i < 50; i++) assert.equal(await other.text('GET', key), '$1\r\nv\r\n');
+    const before = openConnections();
+    for (const client of waiting) client.close();
+    await waitFor(
+      'their connections are closed',
+      () => openConnections() < before && gateway.proxy.counters.clients === 1,
+    );
+    assert.equal(await other.text('GET', key), '$1\r\nv\r\n');
+    other.close();
+  });
+
+  it('answers in order, also when it is pipelined twice', async () => {
+    const client = await RawClient.connect(gateway.port);
+    const replies = await client.pipeline([
+      ['SET', key, '1'],
+      ['WAIT', '0', '0'],
+      ['INCR', key],
+      ['WAIT', '1', '50'],
+      ['WAIT', '1', '50'],
+      ['GET', key],
+    ]);
+    assert.deepEqual(replies.map(String), ['+OK\r\n', ':0\r\n', ':2\r\n', ':0\r\n', ':0\r\n', '$1\r\n2\r\n']);
+    client.close();
+  });
+});
