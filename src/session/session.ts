@@ -15,6 +15,7 @@ import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
 import { judge } from '../plan/judge.ts';
 import { errorLine } from '../resp/errors.ts';
 import { RequestFramer } from '../resp/request-framer.ts';
+import { CLIENT_BATCH_BYTES } from '../upstream/batch.ts';
 import type { Exchange, Failure, Sink } from '../upstream/exchange.ts';
 import { Outbox } from '../upstream/outbox.ts';
 import { adoptSharing } from '../upstream/shared-reads.ts';
@@ -60,7 +61,7 @@ export class Session implements Flushable, Sink {
     this.#onClosed = onClosed;
     this.client = new ClientState(socket);
     this.#framer = new RequestFramer(runtime.limits);
-    this.#outbox = new Outbox(socket, () => this.#onDrained());
+    this.#outbox = new Outbox(socket, () => this.#onDrained(), CLIENT_BATCH_BYTES);
     this.#replies = new ReplyQueue(this.#outbox);
     const parts = { outbox: this.#outbox, replies: this.#replies, limits: runtime.limits };
     this.#output = new OutputGuard(parts, runtime.turn.now());

@@ -15,6 +15,7 @@ import type { Socket } from 'node:net';
 import { RingQueue } from '../base/ring-queue.ts';
 import type { Node } from '../cluster/topology.ts';
 import { ReplyFramer } from '../resp/reply-framer.ts';
+import { NODE_BATCH_BYTES } from './batch.ts';
 import type { Exchange, Failure } from './exchange.ts';
 import { Handshake } from './handshake.ts';
 import { Marks } from './marks.ts';
@@ -53,9 +54,13 @@ export class Connection implements Flushable {
     const address = { host: node.host, port: node.port, noDelay: true, keepAlive: true };
     this.#socket = connectSharing(address, (bytes) => this.#onData(bytes));
     // What was queued while a write was in flight follows by itself: handed over before our next flush.
-    this.#outbox = new Outbox(this.#socket, () => {
-      this.#handedCount = this.#unanswered.length;
-    });
+    this.#outbox = new Outbox(
+      this.#socket,
+      () => {
+        this.#handedCount = this.#unanswered.length;
+      },
+      NODE_BATCH_BYTES,
+    );
     this.#handshake = new Handshake(pool);
     this.#connectTimer = setTimeout(
       () => this.destroy('not_sent', `no connection within ${options.connectTimeoutMs} ms`),

@@ -17,6 +17,7 @@ const WRITE_BYTES = 256 * 1024;
 export class Outbox {
   readonly #socket: Socket;
   readonly #onDrained: () => void;
+  readonly #batchBytes: number;
   #open: Batch | undefined;
   readonly #closed = new RingQueue<Batch>();
   /** Batches in the write that is in flight. */
@@ -27,10 +28,11 @@ export class Outbox {
   #pendingBytes = 0;
   #writingBytes = 0;
 
-  /** `onDrained` is called when a write has gone through. */
-  constructor(socket: Socket, onDrained: () => void) {
+  /** `onDrained` is called when a write has gone through; `batchBytes` is one of the usual sizes of batch.ts. */
+  constructor(socket: Socket, onDrained: () => void, batchBytes: number) {
     this.#socket = socket;
     this.#onDrained = onDrained;
+    this.#batchBytes = batchBytes;
   }
 
   /** Bytes appended that the socket has not yet given to the kernel. */
@@ -53,7 +55,7 @@ export class Outbox {
     const open = this.#open;
     if (open?.hasRoom(bytes)) return open;
     this.#close();
-    const batch = Batch.take(bytes);
+    const batch = Batch.take(bytes, this.#batchBytes);
     this.#open = batch;
     return batch;
   }
@@ -68,7 +70,7 @@ export class Outbox {
     this.#pendingBytes += length;
     if (length > READ_BYTES) return this.#lend(Batch.around(bytes.subarray(start, end)));
     const batch = this.reserve(length);
-    batch.append(bytes, start, end);
+    batch.appendRun(bytes, start, end);
     return batch;
   }
 

@@ -1,7 +1,7 @@
 /**
  * One read buffer for all sockets. Node allocates 64 KB for every read and leaves it to the garbage collector; on a
  * proxy that is most of the memory and, for clients that send scripts, half of the CPU. Here every read lands in the
- * same buffer, is worked off before the next one, and what outlives it is copied (the framers do that).
+ * same buffer, is worked off before the next one, and what outlives it is copied (by the framers, and by batch.ts).
  *
  *     read ─▶ SHARED ─▶ onBytes(view)    borrowed: valid until onBytes returns
  *
@@ -10,6 +10,7 @@
  * ordinary 'data' event serves, and nothing but speed is lost.
  */
 import { connect, Socket, type TcpSocketConnectOpts } from 'node:net';
+import { completeRun } from './batch.ts';
 
 /** Frames larger than this never stand in the shared buffer: their bytes may be lent (outbox.ts, reply-queue.ts). */
 export const READ_BYTES = 64 * 1024;
@@ -42,6 +43,7 @@ function readInto(onBytes: OnBytes): { buffer: Uint8Array; callback: (length: nu
     buffer: SHARED,
     callback: (length) => {
       onBytes(SHARED.subarray(0, length));
+      completeRun();
       return true;
     },
   };

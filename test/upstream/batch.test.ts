@@ -1,6 +1,38 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Batch } from '../../src/upstream/batch.ts';
+import { Batch, completeRun } from '../../src/upstream/batch.ts';
+import { Random } from '../support/random.ts';
+
+interface Played {
+  batch: Batch;
+  expected: Buffer;
+}
+
+/** Appends at random from one source, spoils the source, and compares. */
+function playRound(random: Random, name: string): void {
+  const source = random.bytes(4096);
+  const batches: Played[] = Array.from({ length: 3 }, () => ({ batch: Batch.take(1), expected: Buffer.alloc(0) }));
+  let at = 0;
+  for (let step = 0; step < 40; step++) {
+    const one = random.pick(batches);
+    const start = random.below(3) === 0 ? random.below(3000) : at;
+    const end = start + random.below(150);
+    at = end > 3800 ? 0 : end;
+    if (random.below(8) === 0) one.batch.append(source, start, end);
+    else one.batch.appendRun(source, start, end);
+    one.expected = Buffer.concat([one.expected, source.subarray(start, end)]);
+    if (random.below(20) === 0) {
+      one.batch.release();
+      Object.assign(one, { batch: Batch.take(1), expected: Buffer.alloc(0) });
+    }
+  }
+  completeRun();
+  source.fill(0xee);
+  for (const { batch, expected } of batches) {
+    assert.deepEqual(batch.buffer.subarray(0, batch.used), expected, name);
+    batch.release();
+  }
+}
 
 describe('Batch', () => {
   it('collects bytes, short runs and long ones', () => {
@@ -56,5 +88,11 @@ describe('Batch', () => {
     assert.equal(batch.hasRoom(1), false);
     batch.release();
     assert.notEqual(Batch.take(1).buffer, bytes);
+  });
+
+  it('holds what was appended in whatever order runs, copies, releases and new sources come', (t) => {
+    const random = Random.fresh();
+    t.diagnostic(`EVALGATE_SEED=${random.seed}`);
+    for (let round = 0; round < 200; round++) playRound(random, `round ${round}`);
   });
 });

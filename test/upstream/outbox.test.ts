@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
+import { CLIENT_BATCH_BYTES } from '../../src/upstream/batch.ts';
 import { Outbox } from '../../src/upstream/outbox.ts';
 import { Random } from '../support/random.ts';
 
@@ -59,9 +60,13 @@ class SlowSocket {
 function setUp(): { socket: SlowSocket; outbox: Outbox; drained: () => number } {
   const socket = new SlowSocket();
   let drainedCount = 0;
-  const outbox = new Outbox(socket as unknown as Socket, () => {
-    drainedCount++;
-  });
+  const outbox = new Outbox(
+    socket as unknown as Socket,
+    () => {
+      drainedCount++;
+    },
+    CLIENT_BATCH_BYTES,
+  );
   return { socket, outbox, drained: () => drainedCount };
 }
 
