@@ -11,12 +11,13 @@ import { formatTable } from './table.ts';
 import { closeWays, openWays, type Way, withClient } from './ways.ts';
 import { fill, SAMPLE_KEY, WORKLOADS, type Workload } from './workloads.ts';
 
-const HELP = `Usage: npm run bench -- [--rounds 3] [--quick] [--only GET,EVALSHA] [--pipeline 1,16,100] [--markdown]
+const HELP = `Usage: npm run bench -- [--rounds 3] [--quick] [--only GET,EVALSHA] [--pipeline 1,16,100] [--checks] [--markdown]
 
   --rounds N       runs of every workload on every way; the table shows medians
   --quick          one short round, to see that all works; its figures mean little
   --only A,B       workloads whose name begins with one of these: ${WORKLOADS.map(({ name }) => name).join(', ')}
   --pipeline A,B   requests that each of the ${CLIENT_COUNT} clients sends at once
+  --checks         a further way through an evalgate without the Lua checks, to see what they cost
   --markdown       the table as Markdown
 `;
 
@@ -27,6 +28,7 @@ interface Plan {
   readonly runSeconds: number;
   readonly workloads: readonly Workload[];
   readonly pipelines: readonly number[];
+  readonly checks: boolean;
   readonly markdown: boolean;
 }
 
@@ -46,6 +48,7 @@ function readPlan(): Plan | undefined {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       pipeline: { type: 'string', default: '1,16,100' },
+      checks: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -56,6 +59,7 @@ function readPlan(): Plan | undefined {
     runSeconds: values.quick ? 0.3 : 1.5,
     workloads: WORKLOADS.filter(({ name }) => wanted.some((word) => name.toUpperCase().startsWith(word))),
     pipelines: values.pipeline.split(',').map(Number),
+    checks: values.checks,
     markdown: values.markdown,
   };
   const isGood =
@@ -76,7 +80,7 @@ async function main(): Promise<void> {
   try {
     const node = await ownerOf(cluster, SAMPLE_KEY);
     await fill(node.client());
-    ways = await openWays(cluster, node);
+    ways = await openWays(cluster, node, { withChecksOff: plan.checks });
     console.log(headLine(plan, ways));
     console.log(await compare(plan, ways));
     console.log(memoryLine(ways));

@@ -20,10 +20,18 @@ export interface Way {
   readonly process: ChildProcess | undefined;
 }
 
+export interface WaysOptions {
+  /** A further evalgate without the Lua checks, to see what they cost. */
+  readonly withChecksOff: boolean;
+}
+
 /** Starts every way to the node; files go to the node's folder, which the cluster removes. */
-export async function openWays(cluster: LocalCluster, node: LocalNode): Promise<Way[]> {
+export async function openWays(cluster: LocalCluster, node: LocalNode, options: WaysOptions): Promise<Way[]> {
   const ways: Way[] = [{ name: 'no proxy', port: node.port, process: undefined }];
-  ways.push(await startEvalgate(cluster, node));
+  ways.push(await startEvalgate('evalgate', { cluster, node, scripting: {} }));
+  if (options.withChecksOff) {
+    ways.push(await startEvalgate('checks off', { cluster, node, scripting: { script_check_enable: 0 } }));
+  }
   if (hasHaproxy()) ways.push(await startHaproxy(node));
   return ways;
 }
@@ -48,9 +56,15 @@ export async function withClient<T>(way: Way, work: (client: Redis) => Promise<T
   }
 }
 
-async function startEvalgate(cluster: LocalCluster, node: LocalNode): Promise<Way> {
-  const file = join(node.folder, 'evalgate.yaml');
-  writeFileSync(file, JSON.stringify({ listen: { port: 0 }, cluster: { nodes: cluster.seeds } }));
+interface Setting {
+  readonly cluster: LocalCluster;
+  readonly node: LocalNode;
+  readonly scripting: object;
+}
+
+async function startEvalgate(name: string, { cluster, node, scripting }: Setting): Promise<Way> {
+  const file = join(node.folder, `${name}.yaml`);
+  writeFileSync(file, JSON.stringify({ listen: { port: 0 }, cluster: { nodes: cluster.seeds }, scripting }));
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`evalgate ended with exit code ${code}`)));
@@ -59,7 +73,7 @@ async function startEvalgate(cluster: LocalCluster, node: LocalNode): Promise<Wa
       if (msg === 'listening' && listening !== undefined) resolve(listening);
     });
   });
-  return { name: 'evalgate', port, process: child };
+  return { name, port, process: child };
 }
 
 function hasHaproxy(): boolean {

@@ -14,6 +14,7 @@ const checks = [
   ['lint and format', () => runsClean('node_modules/@biomejs/biome/bin/biome', ['check', '--error-on-warnings'])],
   ['command table fresh', isCommandTableFresh],
   ['config schema and reference fresh', () => runsClean('dist/scripts/generate-schema.js', ['--check'])],
+  ['command reference fresh', () => runsClean('dist/scripts/generate-command-docs.js', ['--check'])],
   ['lock file exact', isLockFileExact],
 ];
 

@@ -34,6 +34,7 @@ const HELP = `evalgate: a cluster-aware scripting proxy for Redis and Valkey Clu
 Usage:
   evalgate serve --config FILE [--check-config]               run the proxy
   evalgate dev [--port 6380] [--masters 3] [--replicas 1]     try it: a local cluster with the proxy in front
+  evalgate check [--profile P] [--format F] PATH…             apply the Lua checks to files and folders
   evalgate --version
   evalgate --help, evalgate COMMAND --help
 `;

@@ -28,6 +28,8 @@ export interface KeyReport {
 
 /** More than any real script has; what comes behind them is unproven. */
 const MAX_CONDITIONS = 256;
+/** Of all of them together, because they are kept as long as the script; the largest known script has 333. */
+const MAX_CONDITION_CHARS = 8192;
 
 /** Judges the keys of a script as far as they are the same for all calls. */
 export function judgeKeys(chunk: Chunk, source: Source, table: CommandTable): KeyReport {
@@ -49,6 +51,7 @@ class Collector implements CallSink {
   readonly #seen = new Set<string>();
   readonly #commands = new Map<string, Command | undefined>();
   #isRestProven = true;
+  #conditionChars = 0;
 
   constructor(source: Source, table: CommandTable) {
     this.#source = source;
@@ -142,7 +145,9 @@ class Collector implements CallSink {
   }
 
   #add(start: number, condition: Condition): void {
-    if (this.#conditions.length < MAX_CONDITIONS) this.#conditions.push({ start, what: condition });
+    this.#conditionChars += charsOf(condition);
+    const hasRoom = this.#conditions.length < MAX_CONDITIONS && this.#conditionChars <= MAX_CONDITION_CHARS;
+    if (hasRoom) this.#conditions.push({ start, what: condition });
     else this.#isRestProven = false;
   }
 
@@ -185,6 +190,11 @@ function signatureOf({ value, isCertain }: KeySet): string {
 
 function signaturesOf(templates: readonly Template[]): string {
   return templates.map((template) => template.signature).join(',');
+}
+
+function charsOf(condition: Condition): number {
+  const templates = condition.kind === 'key' ? condition.templates : condition.args.flat();
+  return templates.reduce((sum, { signature }) => sum + signature.length, 0);
 }
 
 /** Without the conditions that an earlier place makes too. */

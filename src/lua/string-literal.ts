@@ -23,7 +23,7 @@ export function stringOf(expression: Expression | undefined): string | undefined
 export function decodeString(raw: string): string {
   if (raw.startsWith('[')) return decodeLongString(raw);
   const body = raw.slice(1, -1);
-  if (!body.includes('\\')) return body;
+  if (!body.includes('\\')) return detached(body);
   return body.replaceAll(/\\(\d{1,3}|\r\n|\n\r|[\s\S])/g, (_, escaped: string) => {
     if (/^\d/.test(escaped)) return String.fromCharCode(Number(escaped));
     if (/^[\r\n]/.test(escaped)) return '\n';
@@ -35,5 +35,13 @@ export function decodeString(raw: string): string {
 function decodeLongString(raw: string): string {
   const bracket = raw.indexOf('[', 1) + 1;
   const body = raw.slice(bracket, -bracket).replaceAll(/\r\n|\n\r|\r/g, '\n');
-  return body.startsWith('\n') ? body.slice(1) : body;
+  return detached(body.startsWith('\n') ? body.slice(1) : body);
+}
+
+/**
+ * The same bytes as a string of its own. V8 keeps the whole string alive that a piece was cut from; reports live long,
+ * and must not hold the bodies they are about.
+ */
+export function detached(piece: string): string {
+  return Buffer.from(piece, 'latin1').toString('latin1');
 }

@@ -82,10 +82,7 @@ export class CallPlanner {
       if (refusal !== undefined) return refusal;
     }
     if (call.slot === CROSS_SLOT) return TAIR.sameSlot(command.name.toUpperCase());
-    const conditions = checked?.report.conditions;
-    return checked === undefined || conditions === undefined
-      ? undefined
-      : checks.refusalOfCall(checked, conditions, call);
+    return checked !== undefined && checks.judgesCalls ? checks.refusalOfCall(checked, call) : undefined;
   }
 
   /** What is known of a script that the registry does not hold. */

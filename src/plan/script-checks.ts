@@ -8,15 +8,19 @@
  */
 import type { CommandTable } from '../command/table.ts';
 import { check } from '../lua/check.ts';
-import type { Conditions } from '../lua/conditions.ts';
 import { judgeCall } from '../lua/judge-call.ts';
 import type { CallArguments } from '../lua/judge-template.ts';
-import type { Finding } from '../lua/report.ts';
+import type { Finding, Report } from '../lua/report.ts';
 import type { Checked, Script } from '../script/script.ts';
 import { type Sha, shaOf } from '../script/sha.ts';
 import type { Policy } from './policy.ts';
 
 const REMEMBERED = 10_000;
+
+/** What is kept of a report: the finding that answers. The others, and the hints, are for the linter. */
+function slim(report: Report): Report {
+  return { ...report, findings: report.findings.slice(0, 1), hints: [] };
+}
 
 /** A refusal, or what would be one: for the log and the counters. */
 export interface Refusal {
@@ -47,6 +51,8 @@ export class ScriptChecks {
   readonly #policy: Policy;
   readonly #table: CommandTable;
   readonly #events: CheckEvents;
+  /** What marks a script as judged by this object: scripts must not keep the object itself alive after a reload. */
+  readonly #judge = {};
   /** Bodies that the registry does not hold, the least recently asked for first. */
   readonly #remembered = new Map<Sha, Checked>();
 
@@ -63,8 +69,8 @@ export class ScriptChecks {
 
   /** What is known of a script that the registry holds; undefined when it is not to be checked. */
   ofScript(script: Script): Checked | undefined {
-    if (script.judgedBy === this) return script.checked;
-    script.judgedBy = this;
+    if (script.judgedBy === this.#judge) return script.checked;
+    script.judgedBy = this.#judge;
     script.checked = this.#isExempt(script.sha)
       ? undefined
       : (this.#recall(script.sha) ?? this.#check(script.body, script.sha));
@@ -90,11 +96,17 @@ export class ScriptChecks {
     return finding === undefined ? undefined : this.#refuse(sha, finding);
   }
 
-  /** Profile `safe`: the text that refuses this call, by its keys and arguments. */
-  refusalOfCall({ sha }: Checked, conditions: Conditions, call: CallArguments): string | undefined {
-    const verdict = judgeCall(conditions, call);
-    if (verdict.kind === 'refused') return this.#refuse(sha, verdict.finding);
-    if (verdict.kind === 'proven') this.counters.callsProven++;
+  /** Whether calls are judged by their keys and arguments: `refusalOfCall`. */
+  get judgesCalls(): boolean {
+    return this.#policy.checkPolicy.profile === 'safe';
+  }
+
+  /** Profile `safe`: the text that refuses this call, by its keys and arguments; calls that may run are counted. */
+  refusalOfCall({ sha, report }: Checked, call: CallArguments): string | undefined {
+    const { conditions, keys } = report;
+    const verdict = conditions === undefined ? undefined : judgeCall(conditions, call);
+    if (verdict?.kind === 'refused') return this.#refuse(sha, verdict.finding);
+    if ((verdict?.kind ?? keys) === 'proven') this.counters.callsProven++;
     else this.counters.callsUnproven++;
     return undefined;
   }
@@ -112,7 +124,7 @@ export class ScriptChecks {
   }
 
   #check(body: Buffer, sha: Sha): Checked {
-    const report = check(body, this.#policy.checkPolicy, this.#table);
+    const report = slim(check(body, this.#policy.checkPolicy, this.#table));
     if (report.notAnalysed !== undefined) {
       this.counters.notAnalysed++;
       this.#events.onNotAnalysed(sha, report.notAnalysed);

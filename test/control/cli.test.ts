@@ -36,7 +36,14 @@ describe('runCli', () => {
     assert.deepEqual(await run('--version'), { code: 0, out: `${version}\n`, err: '' });
   });
 
-  for (const argv of [['--help'], ['-h'], ['serve', '--help'], ['dev', '--help'], ['serve', '--config', 'x', '-h']]) {
+  for (const argv of [
+    ['--help'],
+    ['-h'],
+    ['serve', '--help'],
+    ['dev', '--help'],
+    ['check', '--help'],
+    ['serve', '--config', 'x', '-h'],
+  ]) {
     it(`helps: ${argv.join(' ')}`, async () => {
       const { code, out, err } = await run(...argv);
       assert.equal(code, 0);
@@ -45,6 +52,11 @@ describe('runCli', () => {
     });
   }
 
+  it('names every command in its help', async () => {
+    const { out } = await run('--help');
+    for (const command of ['serve', 'dev', 'check']) assert.match(out, new RegExp(`^  evalgate ${command} `, 'm'));
+  });
+
   const wrong: [argv: string[], err: string][] = [
     [[], 'evalgate: a command is missing; see evalgate --help\n'],
     [['fly'], 'evalgate: "fly" is not a command; see evalgate --help\n'],
@@ -52,6 +64,7 @@ describe('runCli', () => {
     [['serve'], 'evalgate serve: --config FILE is missing; see evalgate serve --help\n'],
     [['serve', '--config'], "evalgate serve: Option '--config <value>' argument missing; see evalgate serve --help\n"],
     [['serve', '--confg', 'x'], "evalgate serve: Unknown option '--confg'; see evalgate serve --help\n"],
+    [['check'], 'evalgate check: a file or folder is missing; see evalgate check --help\n'],
     [['dev', 'now'], "evalgate dev: Unexpected argument 'now'; see evalgate dev --help\n"],
     [
       ['dev', '--port', '70000'],

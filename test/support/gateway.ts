@@ -4,7 +4,7 @@
 import type { ConfigInput } from '../../src/control/config.ts';
 import { configFrom } from '../../src/control/config.ts';
 import { LocalCluster, type LocalClusterOptions } from '../../src/control/local-cluster.ts';
-import { createLogger } from '../../src/control/log.ts';
+import { createLogger, type LineSink } from '../../src/control/log.ts';
 import { ProxyServer } from '../../src/control/proxy.ts';
 
 type Overrides = { readonly [K in keyof ConfigInput]?: Partial<ConfigInput[K]> };
@@ -18,9 +18,16 @@ export class Gateway {
     this.proxy = proxy;
   }
 
-  static async start(options: LocalClusterOptions = {}, overrides: Overrides = {}): Promise<Gateway> {
+  /** The overrides may depend on the cluster, once its ports are known. */
+  static async start(
+    options: LocalClusterOptions = {},
+    overrides: Overrides | ((cluster: LocalCluster) => Overrides) = {},
+  ): Promise<Gateway> {
     const cluster = await LocalCluster.start(options);
-    return new Gateway(cluster, await startProxy(cluster, overrides));
+    return new Gateway(
+      cluster,
+      await startProxy(cluster, typeof overrides === 'function' ? overrides(cluster) : overrides),
+    );
   }
 
   get port(): number {
@@ -33,13 +40,20 @@ export class Gateway {
   }
 }
 
-/** A proxy on a free port in front of a cluster; errors of its own are printed, the rest is silent. */
-export async function startProxy(cluster: LocalCluster, overrides: Overrides = {}): Promise<ProxyServer> {
+/**
+ * A proxy on a free port in front of a cluster; errors of its own are printed, the rest is silent, unless `log` of the
+ * config and a sink say otherwise.
+ */
+export async function startProxy(
+  cluster: LocalCluster,
+  overrides: Overrides = {},
+  sink?: LineSink,
+): Promise<ProxyServer> {
   const config = configFrom({
     ...overrides,
     listen: { port: 0, ...overrides.listen },
     cluster: { nodes: [...cluster.seeds], ...overrides.cluster },
     log: { level: 'error', ...overrides.log },
   } as ConfigInput);
-  return await ProxyServer.start(config, createLogger(config.log));
+  return await ProxyServer.start(config, createLogger(config.log, sink));
 }

@@ -5,6 +5,7 @@
 import { LUA } from '../../resp/errors.ts';
 import type { CallSite } from '../call-site.ts';
 import { siteRule } from '../rule.ts';
+import { detached } from '../string-literal.ts';
 
 /** Known to every server, yet not for clients of a proxy: no table tells, so each has its reason here. */
 const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
@@ -33,7 +34,7 @@ const SHOWN_NAME_CHARS = 128;
 export const unknownCommand = siteRule({ id: 'unknown-command', texts: [LUA.unknownCommand] }, (site) => {
   const advice = adviceFor(site);
   if (advice === undefined || site.name === undefined) return undefined;
-  return { text: LUA.unknownCommand(site.name.slice(0, SHOWN_NAME_CHARS)), advice };
+  return { text: LUA.unknownCommand(detached(site.name.slice(0, SHOWN_NAME_CHARS))), advice };
 });
 
 function adviceFor({ name, command }: CallSite): string | undefined {

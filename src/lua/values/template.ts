@@ -6,6 +6,7 @@
  *
  * Templates are values, compared by their signature.
  */
+import { detached } from '../string-literal.ts';
 
 export type Part =
   | { readonly kind: 'literal'; readonly text: string }
@@ -42,7 +43,7 @@ export const UNKNOWN_TEXT: Template = template([], true);
 export function literalText(text: string): Template {
   if (text === '') return template([]);
   if (text.length <= MAX_LITERAL_CHARS) return template([{ kind: 'literal', text }]);
-  return template([{ kind: 'literal', text: text.slice(0, MAX_LITERAL_CHARS) }], true);
+  return template([{ kind: 'literal', text: detached(text.slice(0, MAX_LITERAL_CHARS)) }], true);
 }
 
 export function elementText(kind: 'key' | 'arg', index: number, isRest = false): Template {

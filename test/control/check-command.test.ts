@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { runCheck } from '../../src/control/check-command.ts';
 import { UsageError } from '../../src/control/cli-options.ts';
 
+const MAIN = join(import.meta.dirname, '../../src/main.js');
 const NESTED = 'ERR bad lua script for redis cluster, nested redis.call/redis.pcall';
 const BAD = "redis.call('SET', KEYS[1],\n  redis.call('GET', KEYS[2]))\nredis.call(x)";
 
@@ -45,6 +47,7 @@ describe('evalgate check', () => {
     writeFileSync(at('deep/er/notes.txt'), BAD);
     writeFileSync(at('key.lua'), "return redis.call('GET', KEYS[1] .. 'x', redis.call('GET', 'y'))");
     writeFileSync(at('broken.lua'), 'return return');
+    writeFileSync(at('many.lua'), 'redis.call(x)\n'.repeat(100));
     const sha = createHash('sha1').update(BAD).digest('hex');
     const scripting = `{script_check_profile: tair_legacy, script_check_exempt: [${sha}]}`;
     writeFileSync(at('evalgate.yaml'), `cluster: {nodes: ['127.0.0.1:7000']}\nscripting: ${scripting}\n`);
@@ -130,5 +133,37 @@ describe('evalgate check', () => {
     for (const argv of [[], ['--profile', 'strict', 'x'], ['--format', 'xml', 'x'], ['--nope', 'x']]) {
       await assert.rejects(run(argv), UsageError, argv.join(' '));
     }
+  });
+
+  describe('as a process', () => {
+    const start = (argv: readonly string[], input: string) => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'check', ...argv], {
+        input,
+        maxBuffer: 1e8,
+      });
+      return { status, out: String(stdout), err: String(stderr) };
+    };
+
+    it('reads its stdin, and ends with 0, 1 or 2', () => {
+      const good = start(['-'], "return redis.call('GET', KEYS[1])");
+      assert.deepEqual([good.status, good.err], [0, '']);
+      assert.match(good.out, /^-: sha d3c21d0c2b9ca22f82737626a27bcaf5d288f99f\n1 file checked/);
+      const bad = start(['--profile=safe', '-'], "return redis.call('NOPE')");
+      assert.deepEqual([bad.status, bad.err], [1, '']);
+      assert.match(bad.out, /^-:1:8: error unknown-command: .* unkown redis command NOPE\n/);
+      assert.deepEqual(start([], ''), {
+        status: 2,
+        out: '',
+        err: 'evalgate check: a file or folder is missing; see evalgate check --help\n',
+      });
+    });
+
+    it('writes all it has to say into a pipe', () => {
+      const paths = Array.from({ length: 50 }, () => at('many.lua'));
+      const { status, out } = start(['--format', 'json', ...paths], '');
+      assert.equal(status, 1);
+      assert.ok(out.length > 1e6);
+      assert.deepEqual(JSON.parse(out).summary, { files: 50, errors: 5000, warnings: 0, notes: 0 });
+    });
   });
 });
