@@ -22,7 +22,8 @@ const free = new Map<number, Batch[]>([
 /**
  * The run that was appended last and is not copied yet. Pipelined requests, and the replies to them, mostly follow each
  * other in the bytes they came in: joined to one run they are copied at once. There is one run in the process; it is
- * completed when another begins, when its batch is read, and, by shared-reads.ts, before its source is written again.
+ * completed when another begins, when its batch is read, and before its source is written again: by shared-reads.ts, and
+ * when the source is a batch that is released.
  */
 let runBatch: Batch | undefined;
 let runSource: Uint8Array = new Uint8Array(0);
@@ -97,6 +98,7 @@ export class Batch {
     this.#holders--;
     if (this.#holders > 0) return;
     if (runBatch === this) runBatch = undefined;
+    if (runSource === this.#buffer) completeRun();
     const home = this.#home;
     if (home === undefined) return;
     if (home.length * this.#buffer.length < KEEP_FREE_BYTES) home.push(this);

@@ -95,4 +95,18 @@ describe('Batch', () => {
     t.diagnostic(`EVALGATE_SEED=${random.seed}`);
     for (let round = 0; round < 200; round++) playRound(random, `round ${round}`);
   });
+
+  it('copies a run out of a batch before that batch is used again', () => {
+    const held = Batch.take(10);
+    held.append(Buffer.from('held reply'), 0, 10);
+    const target = Batch.take(10);
+    target.appendRun(held.buffer, 0, 10);
+    held.release();
+    const next = Batch.take(10);
+    next.append(Buffer.from('other text'), 0, 10);
+    assert.equal(next, held, 'the free list gave another batch: the test proved nothing');
+    assert.equal(target.buffer.toString('latin1', 0, 10), 'held reply');
+    next.release();
+    target.release();
+  });
 });
