@@ -12,6 +12,8 @@ export interface KeyFacts {
   readonly isSecret?: boolean;
   /** Takes text (or holds texts): a value out of the environment then stays text, even when it looks like a number. */
   readonly isText?: boolean;
+  /** The keys of a map with keys of its own. */
+  readonly keys?: readonly string[];
   /** What the commented default file shows for a key without a default. */
   readonly example?: unknown;
 }
@@ -106,6 +108,46 @@ export function shaList(options: { readonly why: string }) {
     .default([])
     .describe(options.why);
   FACTS.add(schema, { wanted, isText: true });
+  return schema;
+}
+
+export function pathList(options: { readonly why: string }) {
+  const wanted = 'a list of paths';
+  const schema = z
+    .array(z.string({ error: 'must be a path' }).min(1, { error: 'must be a path' }), { error: `must be ${wanted}` })
+    .default([])
+    .describe(options.why);
+  FACTS.add(schema, { wanted, isText: true });
+  return schema;
+}
+
+/** Where scripts outlive the process: a map, because each type has keys of its own. */
+export function scriptStore(options: { readonly why: string }) {
+  const wanted = '{type: memory}, {type: directory, path: …} or {type: cluster, prefix: …}';
+  const textError = 'must be a text';
+  const fields = z.strictObject(
+    {
+      type: z
+        .literal(['memory', 'directory', 'cluster'], { error: 'must be memory, directory or cluster' })
+        .default('memory'),
+      path: z.string({ error: textError }).min(1, { error: textError }).optional(),
+      prefix: z
+        .string({ error: textError })
+        .min(1, { error: textError })
+        // With a hash tag all scripts would lie on one shard.
+        .regex(/^[^{}\s]*$/, { error: 'must have no braces and no blanks' })
+        .default('evalgate:'),
+    },
+    { error: `must be ${wanted}` },
+  );
+  const schema = fields
+    .refine(({ type, path }) => type !== 'directory' || path !== undefined, {
+      path: ['path'],
+      error: 'must be a text when type is directory',
+    })
+    .prefault({})
+    .describe(options.why);
+  FACTS.add(schema, { wanted, isText: true, keys: Object.keys(fields.shape) });
   return schema;
 }
 

@@ -13,6 +13,8 @@ import {
   integer,
   type KeyFacts,
   optionalText,
+  pathList,
+  scriptStore,
   shaList,
   text,
 } from './config-keys.ts';
@@ -102,6 +104,12 @@ const scripting = z.strictObject({
   keyless_scripts: choice(['reject', 'route'], {
     default: 'reject',
     why: 'Scripts without keys: refused, or sent to a master, the same one for the same script',
+  }),
+  preload: pathList({
+    why: 'Files, folders and globs of .lua: checked, registered and loaded on every node at start, bytes untouched',
+  }),
+  store: scriptStore({
+    why: 'Where scripts outlive evalgate: nowhere; a folder; keys in the cluster, shared by all evalgates (docs/reliability.md)',
   }),
   registry_max_bytes: integer({
     min: 1024,

@@ -117,6 +117,8 @@ function describe(issue: z.core.$ZodIssue, written: unknown): string[] {
 }
 
 function knownKeysAt(path: KeyPath): Readonly<Record<string, unknown>> {
+  const own = factsAt(path)?.keys;
+  if (own !== undefined) return Object.fromEntries(own.map((key) => [key, key]));
   return path.length === 0 ? SECTIONS : SECTIONS[path[0] as SectionName].shape;
 }
 

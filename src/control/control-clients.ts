@@ -23,7 +23,11 @@ export class ControlClients {
   }
 
   /** Asks a node and gives the decoded reply. Rejects after 500 ms, when the node cannot be reached, or on an error reply. */
-  async call(node: Pick<Node, 'host' | 'port' | 'address'>, command: string, ...args: string[]): Promise<unknown> {
+  async call(
+    node: Pick<Node, 'host' | 'port' | 'address'>,
+    command: string,
+    ...args: (string | Buffer)[]
+  ): Promise<unknown> {
     const client = this.#clientOf(node);
     if (client.status === 'wait' || client.status === 'end') await client.connect();
     return await client.call(command, ...args);

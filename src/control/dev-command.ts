@@ -20,7 +20,8 @@ Ctrl-C stops everything and leaves nothing behind.
   --replicas N   of each master, 0 to 4
 `;
 
-const NODE_TIMEOUT_MS = 5000;
+/** A failover is over before `cluster.failover_wait_ms` is. */
+const NODE_TIMEOUT_MS = 2000;
 
 /** Runs until a stop signal; resolves to the exit code. Throws an OperatorError when it cannot start. */
 export async function runDev(argv: readonly string[], io: CliIo): Promise<number> {

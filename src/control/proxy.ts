@@ -13,17 +13,19 @@ import { type CommandTable, SHIPPED_TABLE, tableFromReply } from '../command/tab
 import { Planner } from '../plan/planner.ts';
 import type { Policy } from '../plan/policy.ts';
 import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
-import { ScriptRegistry } from '../script/registry.ts';
+import type { ScriptRegistry } from '../script/registry.ts';
 import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
-import type { Limits, Runtime } from '../session/runtime.ts';
+import type { Limits, Runtime, ScriptKeeper } from '../session/runtime.ts';
 import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
 import { parseHostPort } from './host-port.ts';
 import { NodeWatch } from './node-watch.ts';
+import { preload } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
+import { ScriptMemory } from './script-memory.ts';
 import { TopologySource } from './topology-source.ts';
 
 export class ProxyServer implements Runtime {
@@ -31,6 +33,7 @@ export class ProxyServer implements Runtime {
   readonly counters = new Counters();
   readonly checkCounters = new CheckCounters();
   readonly registry: ScriptRegistry;
+  readonly keeper: ScriptKeeper;
   readonly upstream: Upstream;
   readonly limits: Limits;
   topology: Topology = EMPTY_TOPOLOGY;
@@ -44,6 +47,12 @@ export class ProxyServer implements Runtime {
   readonly #watch: NodeWatch;
   readonly #listener: Listener;
   readonly #refusalLog: RefusalLog;
+  #isStopping = false;
+  readonly #scripts: ScriptMemory;
+  /** Of the policy and command table in force. */
+  #checks: ScriptChecks;
+  /** Settles when the commands of the cluster are known, or nobody tells. */
+  #learning: Promise<void> = Promise.resolve();
   /** The COMMAND reply that the planner in force was made from. */
   #commands = '';
 
@@ -52,6 +61,7 @@ export class ProxyServer implements Runtime {
     const proxy = new ProxyServer(config, log);
     try {
       await proxy.#source.refresh(undefined);
+      await proxy.#recallScripts();
       proxy.address = await proxy.#listener.listen(config.listen);
     } catch (error) {
       await proxy.stop();
@@ -66,11 +76,11 @@ export class ProxyServer implements Runtime {
     this.#config = config;
     this.#log = log;
     this.limits = limitsFrom(config);
-    this.registry = new ScriptRegistry({
-      maxBytes: scripting.registry_max_bytes,
-      onForgotten: (script) => this.upstream.forgetScript(script),
-    });
+    this.#scripts = new ScriptMemory(config, log, (script) => this.upstream.forgetScript(script));
+    this.registry = this.#scripts.registry;
+    this.keeper = this.#scripts.keeper;
     this.#refusalLog = new RefusalLog(log);
+    this.#checks = this.#checksFor(SHIPPED_TABLE);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
     const identity = { username: cluster.username, password: cluster.password };
     this.#clients = new ControlClients(identity);
@@ -79,6 +89,7 @@ export class ProxyServer implements Runtime {
       events: {
         onConnected: (node) => log.info({ node: node.address }, 'node connected again'),
         onDisconnected: (node, reason) => this.#onDisconnected(node, reason),
+        onFault: (error) => this.onFault(error),
       },
       options: {
         identity,
@@ -111,8 +122,10 @@ export class ProxyServer implements Runtime {
 
   /** Stops accepting, finishes what is in flight within `listen.drain_ms`, closes everything. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     this.#source.stop();
     await this.#listener.stop(this.#config.listen.drain_ms);
+    await this.#scripts.stop();
     this.#watch.stop();
     this.upstream.destroy();
     this.#clients.close();
@@ -128,13 +141,27 @@ export class ProxyServer implements Runtime {
   }
 
   onFault(error: unknown): void {
-    this.#log.error({ err: error }, 'a client lost its connection to a bug in evalgate');
+    this.#log.error({ err: error }, 'a connection was closed: this is a bug in evalgate');
   }
 
-  #plannerFor(table: CommandTable): Planner {
+  #checksFor(table: CommandTable): ScriptChecks {
     const policy = policyFrom(this.#config);
-    const checks = new ScriptChecks({ policy, table, events: this.#refusalLog, counters: this.checkCounters });
-    return new Planner({ table, registry: this.registry, policy, checks });
+    return new ScriptChecks({ policy, table, events: this.#refusalLog, counters: this.checkCounters });
+  }
+
+  /** With the checks in force. */
+  #plannerFor(table: CommandTable): Planner {
+    return new Planner({ table, registry: this.registry, policy: policyFrom(this.#config), checks: this.#checks });
+  }
+
+  /** Before the first client comes: the scripts of the store, and those that the config names. */
+  async #recallScripts(): Promise<void> {
+    await this.#scripts.open();
+    const { preload: paths } = this.#config.scripting;
+    if (paths.length === 0) return;
+    await this.#learning;
+    const { registry, topology } = this;
+    await preload({ paths, registry, topology, checks: this.#checks, clients: this.#clients, log: this.#log });
   }
 
   #publish(topology: Topology): void {
@@ -147,7 +174,7 @@ export class ProxyServer implements Runtime {
     }));
     this.#log.info({ shards }, 'topology changed');
     this.#listener.onTopology();
-    void this.#learnCommands(topology);
+    this.#learning = this.#learnCommands(topology);
   }
 
   /** The commands of the live cluster, from whichever primary answers first. */
@@ -171,10 +198,13 @@ export class ProxyServer implements Runtime {
     const commands = JSON.stringify(reply);
     if (commands === this.#commands) return;
     this.#commands = commands;
-    this.planner = this.#plannerFor(tableFromReply(reply));
+    const table = tableFromReply(reply);
+    this.#checks = this.#checksFor(table);
+    this.planner = this.#plannerFor(table);
   }
 
   #onDisconnected(node: Node, reason: string): void {
+    if (this.#isStopping) return;
     this.#log.warn({ node: node.address, reason }, 'node connection lost');
     this.#source.suspect(node);
   }

@@ -1,19 +1,21 @@
 /**
  * Tells people about refused scripts: sha, rule, place, the line itself and what to change; once per sha and minute,
- * because a refused script usually comes again at once. The wire text stays what it is.
+ * because a refused script usually comes again at once, and MAX_LINES a minute in all. The wire text stays what it is.
  */
 import type { Logger } from 'pino';
 import type { CheckEvents, Refusal } from '../plan/script-checks.ts';
 import type { Sha } from '../script/sha.ts';
 
 const QUIET_MS = 60_000;
-/** Shas that are remembered as told; beyond that the oldest is told again. */
-const MAX_TOLD = 10_000;
-
+/** Lines a minute: a flood of ever new scripts must not fill the log. */
+const MAX_LINES = 100;
 export class RefusalLog implements CheckEvents {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #toldAtMs = new Map<Sha, number>();
+  #minuteSinceMs = Number.NEGATIVE_INFINITY;
+  #lines = 0;
+  #untold = 0;
 
   constructor(log: Logger, now: () => number = () => performance.now()) {
     this.#log = log;
@@ -30,6 +32,7 @@ export class RefusalLog implements CheckEvents {
   }
 
   onNotAnalysed(sha: Sha, reason: string): void {
+    if (!this.#isNews(sha)) return;
     this.#log.info({ sha, reason }, 'script is not analysed: forwarded as it is');
   }
 
@@ -37,12 +40,22 @@ export class RefusalLog implements CheckEvents {
     const nowMs = this.#now();
     const toldMs = this.#toldAtMs.get(sha);
     if (toldMs !== undefined && nowMs - toldMs < QUIET_MS) return false;
-    this.#toldAtMs.delete(sha);
+    if (!this.#hasRoom(nowMs)) return false;
     this.#toldAtMs.set(sha, nowMs);
-    if (this.#toldAtMs.size > MAX_TOLD) {
-      const [oldest] = this.#toldAtMs.keys();
-      if (oldest !== undefined) this.#toldAtMs.delete(oldest);
-    }
     return true;
+  }
+
+  /** Counts a line in the minute that runs; what the minute before had no room for is told at its end. */
+  #hasRoom(nowMs: number): boolean {
+    if (nowMs - this.#minuteSinceMs >= QUIET_MS) {
+      if (this.#untold > 0) this.#log.warn({ scripts: this.#untold }, 'more scripts were refused or not analysed');
+      for (const [sha, toldMs] of this.#toldAtMs) if (nowMs - toldMs >= QUIET_MS) this.#toldAtMs.delete(sha);
+      this.#minuteSinceMs = nowMs;
+      this.#lines = 0;
+      this.#untold = 0;
+    }
+    if (this.#lines < MAX_LINES) this.#lines++;
+    else this.#untold++;
+    return this.#untold === 0;
   }
 }

@@ -16,6 +16,8 @@ import { type Sha, shaOf } from '../script/sha.ts';
 import type { Policy } from './policy.ts';
 
 const REMEMBERED = 10_000;
+/** A larger body is not even hashed, which would hold up everybody for longer than 10 ms. */
+const MAX_HASHED_BYTES = 16 * 1024 * 1024;
 
 /** What is kept of a report: the finding that answers. The others, and the hints, are for the linter. */
 function slim(report: Report): Report {
@@ -80,6 +82,10 @@ export class ScriptChecks {
   /** What is known of a body that the registry does not hold (yet). */
   ofBody(body: Buffer): Checked | undefined {
     if (this.isOff) return undefined;
+    if (body.length > MAX_HASHED_BYTES) {
+      this.counters.notAnalysed++;
+      return undefined;
+    }
     const sha = shaOf(body);
     if (this.#isExempt(sha)) return undefined;
     return this.#recall(sha) ?? this.#remember(this.#check(body, sha));

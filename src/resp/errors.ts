@@ -13,19 +13,12 @@ export const REDIS = {
   notAnInteger: 'ERR value is not an integer or out of range',
   tooManyKeys: "ERR Number of keys can't be greater than number of args",
   negativeKeys: "ERR Number of keys can't be negative",
-  syntax: 'ERR syntax error',
   maxClients: 'ERR max number of clients reached',
-  dbIndexOutOfRange: 'ERR DB index is out of range',
-  selectInCluster: 'ERR SELECT is not allowed in cluster mode',
   unsupportedProtocol: 'NOPROTO unsupported protocol version',
   protocolNotAnInteger: 'ERR Protocol version is not an integer or out of range',
   invalidCursor: 'ERR invalid cursor',
   clientNameInvalid: 'ERR Client names cannot contain spaces, newlines or special characters.',
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
-  unknownSubcommand: (subcommand: string, command: string) =>
-    `ERR unknown subcommand '${subcommand}'. Try ${command} HELP.`,
-  flushOption: 'ERR SCRIPT FLUSH only support SYNC|ASYNC option',
-  clusterDown: 'CLUSTERDOWN The cluster is down',
 } as const;
 
 /** Protocol errors of Redis (networking.c): the client is closed after them. */
@@ -89,8 +82,7 @@ export const EVALGATE = {
     `ERR evalgate: no connection to ${node} (${reason}), the command did not run`,
   noPrimary: (slot: number, ms: number) =>
     `CLUSTERDOWN evalgate: no primary for slot ${slot} within ${ms} ms, the command did not run`,
-  noTopology: (ms: number) =>
-    `CLUSTERDOWN evalgate: no node of the cluster answered within ${ms} ms, the command did not run`,
+  noTopology: 'CLUSTERDOWN evalgate: no node of the cluster answers, the command did not run',
   tooManyRedirects: (hops: number) =>
     `ERR evalgate: more than ${hops} redirects (limits.redirects), the command did not run`,
   tooManyWaiting: (limit: number) =>

@@ -27,6 +27,8 @@ export class ReceiveBuffer {
   /** Index behind the line that `readCount` read last. */
   lineEnd = 0;
   #isOwn = false;
+  /** The frame in progress has outgrown its buffer before. */
+  #hasGrown = false;
 
   /** Adds a chunk behind the bytes that were retained; the frame in progress is known to reach to `wantedBytes`. */
   append(chunk: Buffer, wantedBytes: number): void {
@@ -43,7 +45,10 @@ export class ReceiveBuffer {
   }
 
   #grow(length: number, wantedBytes: number): void {
-    const capacity = Math.ceil(Math.max(1.5 * length, Math.min(2 * length, wantedBytes)));
+    // Most frames that span chunks end in the second one: only from the third on is there reason to plan ahead.
+    const known = Number.isFinite(wantedBytes) ? Math.min(2 * length, wantedBytes) : length;
+    const capacity = Math.ceil(Math.max(length, this.#hasGrown ? 1.5 * length : length, known));
+    this.#hasGrown = true;
     const grown = Buffer.allocUnsafeSlow(capacity);
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
@@ -59,6 +64,7 @@ export class ReceiveBuffer {
       this.bytes = Buffer.from(this.bytes.subarray(from, this.length));
       this.length -= from;
       this.#isOwn = true;
+      this.#hasGrown = false;
     }
   }
 

@@ -74,6 +74,15 @@ export class Request implements ByteArguments {
     return Buffer.from(this.bytes.subarray(this.argStart(index), this.argEnd(index)));
   }
 
+  /** The same request on bytes of its own, which may be kept. */
+  copy(): Request {
+    const copy = new Request();
+    copy.bytes = Buffer.from(this.bytes.subarray(this.start, this.end));
+    copy.end = copy.bytes.length;
+    for (let i = 0; i < this.argc; i++) copy.add(this.argStart(i) - this.start, this.argEnd(i) - this.start);
+    return copy;
+  }
+
   isWord(index: number, lowerCaseWord: string): boolean {
     return isWordAt(this.bytes, this.argStart(index), this.argEnd(index), lowerCaseWord);
   }

@@ -9,7 +9,7 @@
  *     by body:  length ─▶ at most CROWD bodies, compared; beyond that the body's own sha1 is looked up
  *     by use:   newest ⇄ … ⇄ oldest, EVAL origin only
  */
-import { SCRIPT_OVERHEAD_BYTES, type Script, scriptFromBody } from './script.ts';
+import { type Origin, SCRIPT_OVERHEAD_BYTES, type Script, scriptFromBody } from './script.ts';
 import { SHA_LENGTH, shaOf, shaPrefix } from './sha.ts';
 
 /** More bodies of one length than this are not compared one by one. */
@@ -19,9 +19,15 @@ export interface RegistryOptions {
   readonly maxBytes: number;
   /** Called before the number of a forgotten script is given to another. */
   readonly onForgotten: (script: Script) => void;
+  /** A body was taken in that came by EVAL. */
+  readonly onLearned?: (script: Script) => void;
+  /** A script of EVAL origin is used for the second time. */
+  readonly onReused?: (script: Script) => void;
 }
 
 export class ScriptRegistry {
+  /** Stamped on every script that is taken in; a flush raises it. */
+  epoch = 0;
   readonly #options: RegistryOptions;
   readonly #bySha = new Map<number, Script>();
   readonly #byLength = new Map<number, Script[]>();
@@ -72,7 +78,12 @@ export class ScriptRegistry {
 
   /** Notes a use, so that the script is not the first to go. */
   touch(script: Script): void {
-    if (script.origin === 'load' || script === this.#newest || script.number < 0) return;
+    if (script.origin === 'load' || script.number < 0) return;
+    if (!script.isReused) {
+      script.isReused = true;
+      this.#options.onReused?.(script);
+    }
+    if (script === this.#newest) return;
     this.#unlink(script);
     this.#link(script);
   }
@@ -90,11 +101,15 @@ export class ScriptRegistry {
   load(body: Uint8Array): Script | undefined {
     const sha = shaOf(body);
     const known = this.findBySha(sha);
-    if (known?.origin === 'load') return known;
+    if (known?.origin === 'load') {
+      known.epoch = Math.max(known.epoch, this.epoch);
+      return known;
+    }
     if (!this.hasRoomToLoad(body.length)) return undefined;
     if (known !== undefined) {
       this.#unlink(known);
       known.origin = 'load';
+      known.epoch = Math.max(known.epoch, this.epoch);
       this.#loadedBytes += known.bytes;
       return known;
     }
@@ -110,10 +125,35 @@ export class ScriptRegistry {
     const sha = shaOf(body);
     const known = this.findBySha(sha);
     if (known !== undefined) return known;
-    return this.hasRoomToLoad(body.length) ? this.#hold(scriptFromBody(body, 'eval', sha)) : undefined;
+    if (!this.hasRoomToLoad(body.length)) return undefined;
+    const script = this.#hold(scriptFromBody(body, 'eval', sha));
+    this.#options.onLearned?.(script);
+    return script;
+  }
+
+  /** Holds a script that was read back from a store, or learned of elsewhere. Undefined when it does not fit. */
+  restore(body: Uint8Array, origin: Origin, epoch: number): Script | undefined {
+    const known = this.findBySha(shaOf(body));
+    const script = origin === 'load' ? this.load(body) : (known ?? this.#restoreEval(body));
+    if (script === undefined) return undefined;
+    script.epoch = Math.max(epoch, known?.epoch ?? 0);
+    script.isReused = true;
+    return script;
+  }
+
+  #restoreEval(body: Uint8Array): Script | undefined {
+    const fits = body.length <= this.#options.maxBytes / 4 && this.hasRoomToLoad(body.length);
+    return fits ? this.#hold(scriptFromBody(body, 'eval')) : undefined;
+  }
+
+  /** A flush: scripts that were taken in before this epoch are forgotten. */
+  dropOlder(epoch: number): void {
+    this.epoch = Math.max(this.epoch, epoch);
+    for (const script of this.#all()) if (script.epoch < epoch) this.forget(script);
   }
 
   #hold(script: Script): Script {
+    script.epoch = this.epoch;
     this.#makeRoom(script.bytes);
     script.number = this.#freeNumbers.pop() ?? this.#nextNumber++;
     const prefix = shaPrefix(script.shaBytes, 0);
@@ -149,13 +189,15 @@ export class ScriptRegistry {
 
   /** Forgets all: SCRIPT FLUSH. */
   clear(): void {
-    for (const first of [...this.#bySha.values()]) {
-      for (let script: Script | undefined = first; script !== undefined; ) {
-        const next: Script | undefined = script.next;
-        this.forget(script);
-        script = next;
-      }
+    for (const script of this.#all()) this.forget(script);
+  }
+
+  #all(): Script[] {
+    const all: Script[] = [];
+    for (const first of this.#bySha.values()) {
+      for (let script: Script | undefined = first; script !== undefined; script = script.next) all.push(script);
     }
+    return all;
   }
 
   #removeFromChain(script: Script): void {

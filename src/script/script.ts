@@ -32,6 +32,10 @@ export class Script {
    * seen as its reply to EVAL.
    */
   mimicsNoscript: boolean;
+  /** The time of the registry when it was taken in: what is older than the last flush is void. */
+  epoch = 0;
+  /** It was used again after it was learned (EVAL origin only). */
+  isReused = false;
   /** What the Lua checks found, and who judged: another judge judges anew. */
   checked: Checked | undefined = undefined;
   judgedBy: object | undefined = undefined;

@@ -9,7 +9,7 @@
 import type { Shard } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
 import type { Verdict } from '../plan/judge.ts';
-import { merge, mergeSplit } from '../plan/merge.ts';
+import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
 import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
@@ -22,6 +22,7 @@ import type { Pool } from '../upstream/pool.ts';
 import { FanOut } from './fan-out.ts';
 import { Links } from './links.ts';
 import { runLocal } from './local-commands.ts';
+import { lookUpUnknown } from './look-ups.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
 import { startWait } from './wait.ts';
@@ -57,9 +58,15 @@ export class Dispatcher {
     return Exchange.take(this.session, this.#seq++, command, slot);
   }
 
-  dispatch(request: Request): void {
-    const { planner } = this.session.runtime;
+  /** `isLookedUp`: the store was asked for what the request names. */
+  dispatch(request: Request, isLookedUp: boolean): void {
+    const { runtime } = this.session;
+    const { planner } = runtime;
     const plan = planner.plan(request);
+    if (!isLookedUp) {
+      const answer = lookUpUnknown(runtime, plan, request);
+      if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
+    }
     this.#carryOut(plan, planner.command, request);
   }
 
@@ -171,10 +178,13 @@ export class Dispatcher {
     this.session.expect(parent);
     const routes = this.targets(plan.scope);
     if (routes.length === 0) {
-      return this.session.deliver(parent, errorLine(EVALGATE.noTopology(this.session.runtime.limits.failoverWaitMs)));
+      return this.session.deliver(parent, errorLine(EVALGATE.noTopology));
     }
     const fanOut = new FanOut(parent, routes.length, {
-      onComplete: (replies) => this.settleMerged(parent, merge(plan.policy, replies), ''),
+      onComplete: (replies) => {
+        const someRan = !replies.every(isErrorReply);
+        this.settleMerged(parent, merge(plan.policy, replies), someRan ? EVALGATE.partFailed : '');
+      },
     });
     routes.forEach((route, index) => {
       this.sendPart(fanOut, index, { ...route, source: request });

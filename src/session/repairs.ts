@@ -240,7 +240,7 @@ export class Repairs {
   #waitForOwner(repair: Repair, afterMs: number): void {
     this.#session.runtime.counters.retries++;
     if (this.#session.runtime.turn.now() + afterMs > repair.deadlineMs) return this.#giveUp(repair);
-    this.#timer = setTimeout(() => this.#wake(), afterMs);
+    this.#timer = setTimeout(() => this.#session.guard(() => this.#wake()), afterMs);
   }
 
   #wake(): void {
@@ -266,10 +266,7 @@ export class Repairs {
     } else if (cause.kind === 'failed' && cause.failure.kind !== 'not_sent') {
       this.#session.deliver(exchange, failureLine(cause.failure));
     } else {
-      const text =
-        exchange.slot === ANY_SLOT
-          ? EVALGATE.noTopology(failoverWaitMs)
-          : EVALGATE.noPrimary(exchange.slot, failoverWaitMs);
+      const text = exchange.slot === ANY_SLOT ? EVALGATE.noTopology : EVALGATE.noPrimary(exchange.slot, failoverWaitMs);
       this.#session.deliver(exchange, errorLine(text));
     }
   }

@@ -6,6 +6,7 @@ import type { Redirect } from '../cluster/redirect.ts';
 import type { Node, Topology } from '../cluster/topology.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
+import type { Script } from '../script/script.ts';
 import type { Turn } from '../upstream/turn.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Counters } from './counters.ts';
@@ -24,10 +25,21 @@ export interface Limits {
   readonly nodeSilenceMs: number;
 }
 
+/** Where scripts outlive this process, and other evalgates find them. Nothing rejects, nothing takes long. */
+export interface ScriptKeeper {
+  /** The registry took in a script by SCRIPT LOAD: settles when it is safe, or as safe as it can be now. */
+  keep(script: Script): Promise<void>;
+  /** Forgets every script, here at once, elsewhere as it settles. */
+  flush(): Promise<void>;
+  /** Looks for a sha that the registry lacks: it has it when this settles, if anybody does. Undefined: nobody to ask. */
+  lookUp(sha: string): Promise<void> | undefined;
+}
+
 export interface Runtime {
   readonly turn: Turn;
   readonly upstream: Upstream;
   readonly registry: ScriptRegistry;
+  readonly keeper: ScriptKeeper;
   readonly limits: Limits;
   readonly counters: Counters;
   /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */

@@ -2,8 +2,8 @@
  * SCRIPT LOAD, EXISTS, FLUSH and KILL, and FUNCTION KILL: many nodes, the registry, and one reply that is true for the
  * whole cluster (SPEC 4).
  *
- *     LOAD    every master; sha when all answered, or 1 s after the first compiled it; then the registry
- *     FLUSH   every node; then the registry. Masters not reached within 2 s are named, and flushed when they are back
+ *     LOAD    every master; sha when all answered, or 1 s after the first compiled it; then the registry and the store
+ *     FLUSH   every node; then the registry and the store. Masters not reached within 2 s are named, and flushed when they are back
  *     EXISTS  1 for what the registry holds, else the AND over all masters
  *     KILL    every master, over connections that carry nothing else: a busy node reads no others
  */
@@ -13,7 +13,6 @@ import { ANY_SLOT, type ScriptCommandPlan } from '../plan/plan.ts';
 import { encodeArray, encodeBulk, encodeInteger, OK } from '../resp/encode.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
-import { shaOf } from '../script/sha.ts';
 import { Exchange } from '../upstream/exchange.ts';
 import type { Dispatcher, Target } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
@@ -47,8 +46,7 @@ function begin(dispatcher: Dispatcher): Exchange {
 }
 
 function noNode(dispatcher: Dispatcher, parent: Exchange): void {
-  const { failoverWaitMs } = dispatcher.session.runtime.limits;
-  dispatcher.session.deliver(parent, errorLine(EVALGATE.noTopology(failoverWaitMs)));
+  dispatcher.session.deliver(parent, errorLine(EVALGATE.noTopology));
 }
 
 /** Runs the step once: by whoever comes first, the event or the clock. */
@@ -59,6 +57,12 @@ function once(step: () => void): () => void {
     isDone = true;
     step();
   };
+}
+
+/** Delivers the reply when the store has done its part, which takes a bounded time. */
+function deliverAfter(dispatcher: Dispatcher, done: Promise<void>, what: { parent: Exchange; reply: Buffer }): void {
+  const { session } = dispatcher;
+  done.then(() => session.deliver(what.parent, what.reply)).catch((error: unknown) => session.runtime.onFault(error));
 }
 
 // ── LOAD ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,12 +84,13 @@ function load(dispatcher: Dispatcher, request: Request): void {
     const refusal =
       replies.find((reply) => reply.toString('latin1', 0, 27) === '-ERR Error compiling script') ?? replies[0];
     if (compiled === undefined && refusal !== undefined) return session.deliver(parent, refusal);
-    const hasRoom = registry.load(body) !== undefined;
-    session.deliver(parent, hasRoom ? encodeBulk(shaOf(body)) : errorLine(EVALGATE.registryFull));
+    const script = registry.load(body);
+    if (script === undefined) return session.deliver(parent, errorLine(EVALGATE.registryFull));
+    deliverAfter(dispatcher, session.runtime.keeper.keep(script), { parent, reply: encodeBulk(script.sha) });
   });
   const fanOut = new FanOut(parent, targets.length, {
     onPart: (_, reply) => {
-      if (!isErrorReply(reply)) timer ??= setTimeout(finish, LOAD_PATIENCE_MS);
+      if (!isErrorReply(reply)) timer ??= setTimeout(() => session.guard(finish), LOAD_PATIENCE_MS);
     },
     onComplete: finish,
   });
@@ -137,30 +142,46 @@ function flush(dispatcher: Dispatcher, request: Request): void {
   let timer: NodeJS.Timeout | undefined;
   const finish = once(() => {
     clearTimeout(timer);
-    session.deliver(parent, flushReply(dispatcher, targets, fanOut.replies));
+    finishFlush(dispatcher, parent, { targets, replies: fanOut.replies });
   });
   const fanOut = new FanOut(parent, targets.length, {
     onPart: (index) => targets[index]?.link.pool.dropAllMarks(),
     onComplete: finish,
   });
-  timer = setTimeout(finish, FLUSH_PATIENCE_MS);
+  timer = setTimeout(() => session.guard(finish), FLUSH_PATIENCE_MS);
   sendAll(dispatcher, fanOut, { targets, request });
   for (const { link } of targets) link.pool.dropAllMarks();
 }
 
-/** OK when every master is flushed; the registry follows as soon as one node is. */
-function flushReply(dispatcher: Dispatcher, targets: Target[], replies: readonly (Buffer | undefined)[]): Buffer {
-  const isFlushed = (index: number): boolean => {
-    const reply = replies[index];
-    return reply !== undefined && !isErrorReply(reply);
-  };
+interface Flushed {
+  readonly targets: readonly Target[];
+  readonly replies: readonly (Buffer | undefined)[];
+}
+
+/** The registry and the store follow as soon as one node is flushed; nothing happens when all refused. */
+function finishFlush(dispatcher: Dispatcher, parent: Exchange, flushed: Flushed): void {
+  const { session } = dispatcher;
+  const { targets, replies } = flushed;
   const first = replies.find((reply) => reply !== undefined);
-  if (!targets.some((_, index) => isFlushed(index)) && first !== undefined) return first;
-  dispatcher.session.runtime.registry.clear();
+  if (!targets.some((_, index) => isFlushed(flushed, index)) && first !== undefined) {
+    return session.deliver(parent, first);
+  }
+  const reply = flushReply(dispatcher, flushed);
+  deliverAfter(dispatcher, session.runtime.keeper.flush(), { parent, reply });
+}
+
+function isFlushed({ replies }: Flushed, index: number): boolean {
+  const reply = replies[index];
+  return reply !== undefined && !isErrorReply(reply);
+}
+
+/** OK when every master is flushed. */
+function flushReply(dispatcher: Dispatcher, flushed: Flushed): Buffer {
+  const { targets } = flushed;
   const masters = new Set(dispatcher.session.topology.shards.map((shard) => shard.primary.address));
   const missed: string[] = [];
   targets.forEach(({ link }, index) => {
-    if (isFlushed(index)) return;
+    if (isFlushed(flushed, index)) return;
     link.pool.facts.owesFlush = true;
     if (masters.has(link.pool.node.address)) missed.push(link.pool.node.address);
   });

@@ -14,6 +14,7 @@ import type { Socket } from 'node:net';
 import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
 import { judge } from '../plan/judge.ts';
 import { errorLine } from '../resp/errors.ts';
+import type { Request } from '../resp/request.ts';
 import { RequestFramer } from '../resp/request-framer.ts';
 import { CLIENT_BATCH_BYTES } from '../upstream/batch.ts';
 import type { Exchange, Failure, Sink } from '../upstream/exchange.ts';
@@ -52,11 +53,14 @@ export class Session implements Flushable, Sink {
   #inFlightBytes = 0;
   /** The request that must be answered before the next is dispatched. */
   #exclusive: Exchange | undefined;
+  /** The request that comes before all others once its script was looked up. */
+  #next: Request | undefined;
+  #isLookingUp = false;
   #accountedBytes = 0;
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
     this.runtime = runtime;
-    const socket = adoptSharing(accepted, (chunk) => this.#guard(() => this.#onData(chunk)));
+    const socket = adoptSharing(accepted, (chunk) => this.guard(() => this.#onData(chunk)));
     this.#socket = socket;
     this.#onClosed = onClosed;
     this.client = new ClientState(socket);
@@ -68,7 +72,7 @@ export class Session implements Flushable, Sink {
     this.repairs = new Repairs(this);
     this.dispatcher = new Dispatcher(this);
     socket.setNoDelay(true);
-    socket.on('end', () => this.#guard(() => this.#onEnd()));
+    socket.on('end', () => this.guard(() => this.#onEnd()));
     socket.on('error', () => this.destroy());
     socket.on('close', () => this.destroy());
   }
@@ -100,11 +104,17 @@ export class Session implements Flushable, Sink {
   /** Dispatches requests as long as nothing speaks against it; the only place that does. */
   #pump(): void {
     while (this.#mayDispatch()) {
+      if (this.#next !== undefined) {
+        const request = this.#next;
+        this.#next = undefined;
+        this.dispatcher.dispatch(request, true);
+        continue;
+      }
       const step = this.#framer.next();
       if (step === 'more') return this.#unblock();
       if (step === 'error') return this.#onProtocolError();
       this.runtime.counters.requests++;
-      this.dispatcher.dispatch(this.#framer.request);
+      this.dispatcher.dispatch(this.#framer.request, false);
     }
     if (this.#state === 'open') this.#block();
   }
@@ -112,6 +122,7 @@ export class Session implements Flushable, Sink {
   #mayDispatch(): boolean {
     const { limits, counters, topology } = this.runtime;
     if (this.#state !== 'open' || this.#exclusive !== undefined || this.repairs.isActive) return false;
+    if (this.#isLookingUp) return false;
     const inFlight = this.#replies.length;
     if (topology !== this.topology) {
       if (inFlight > 0) return false;
@@ -160,6 +171,17 @@ export class Session implements Flushable, Sink {
     const exchange = this.dispatcher.newExchange(undefined, 0);
     this.#replies.expect(exchange);
     this.settle(exchange, bytes, 0, bytes.length);
+  }
+
+  /** The request that is being dispatched waits, and all behind it; then it is dispatched once more. */
+  dispatchAgain(request: Request, answer: Promise<unknown>): void {
+    this.#next = request;
+    this.#isLookingUp = true;
+    const proceed = (): void => {
+      this.#isLookingUp = false;
+      this.runtime.turn.schedule(this);
+    };
+    answer.then(proceed, proceed);
   }
 
   /** Nothing else is dispatched until this request is settled. */
@@ -246,7 +268,7 @@ export class Session implements Flushable, Sink {
 
   /** Once per turn: what is to be sent is sent, what was held up is tried again. */
   flush(): void {
-    this.#guard(() => {
+    this.guard(() => {
       if (this.#state === 'closed') return;
       this.#outbox.flush();
       if (this.#isBlocked) this.#pump();
@@ -265,7 +287,8 @@ export class Session implements Flushable, Sink {
 
   /** Brings the total over all clients up to date. */
   #account(): void {
-    const bytes = this.#output.unreadBytes + this.#inFlightBytes + this.#framer.bufferedBytes;
+    const inputBytes = this.#framer.bufferedBytes + (this.#next?.end ?? 0);
+    const bytes = this.#output.unreadBytes + this.#inFlightBytes + inputBytes;
     this.runtime.counters.bufferedBytes += bytes - this.#accountedBytes;
     this.#accountedBytes = bytes;
   }
@@ -282,7 +305,7 @@ export class Session implements Flushable, Sink {
 
   /** A new topology was published. */
   onTopology(): void {
-    this.#guard(() => {
+    this.guard(() => {
       this.repairs.onTopology();
       if (this.#isBlocked) this.runtime.turn.schedule(this);
     });
@@ -319,7 +342,8 @@ export class Session implements Flushable, Sink {
     this.#onClosed(this);
   }
 
-  #guard(step: () => void): void {
+  /** Runs what a socket, a node or a clock set off: an exception in it costs this client its connection, nobody else's. */
+  guard(step: () => void): void {
     try {
       step();
     } catch (error) {
@@ -327,7 +351,6 @@ export class Session implements Flushable, Sink {
     }
   }
 
-  /** A bug of ours costs this client its connection, nobody else's. */
   #onFault(error: unknown): void {
     this.runtime.onFault(error);
     this.destroy();

@@ -16,7 +16,7 @@ export function startWait(dispatcher: Dispatcher, request: Request): void {
   session.expect(parent);
   const targets = writersOf(dispatcher);
   if (targets.length === 0) {
-    return session.deliver(parent, errorLine(EVALGATE.noTopology(session.runtime.limits.failoverWaitMs)));
+    return session.deliver(parent, errorLine(EVALGATE.noTopology));
   }
   const lent = targets.map(({ link, connection }) => connection !== undefined && link.pool.lend(connection));
   const fanOut = new FanOut(parent, targets.length, {

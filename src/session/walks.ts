@@ -14,6 +14,7 @@ import type { Dispatcher } from './dispatcher.ts';
 import { FanOut } from './fan-out.ts';
 
 const CURSOR = 1;
+const NO_TOPOLOGY = errorLine(EVALGATE.noTopology);
 /** Not the node's to say: it takes blanks and signs (`strtoul`), and its own cursor would reach the client. */
 const INVALID_CURSOR = errorLine(REDIS.invalidCursor);
 
@@ -27,7 +28,7 @@ export function startScan(dispatcher: Dispatcher, request: Request): void {
   if (shard === undefined) {
     const isEmpty = shards.length === 0;
     const over = encodeArray([encodeBulk('0'), EMPTY_ARRAY]);
-    return dispatcher.session.deliver(parent, isEmpty ? noTopology(dispatcher) : over);
+    return dispatcher.session.deliver(parent, isEmpty ? NO_TOPOLOGY : over);
   }
   askShard(dispatcher, { parent, shard, frame: withCursor(request, position.nodeCursor) }, (reply) => {
     dispatcher.session.deliver(parent, isErrorReply(reply) ? reply : scanReply(reply, position.shard, shards.length));
@@ -66,7 +67,7 @@ export function startRandomKey(dispatcher: Dispatcher, request: Request): void {
       else dispatcher.session.deliver(parent, reply);
     });
   };
-  if (shards.length === 0) dispatcher.session.deliver(parent, noTopology(dispatcher));
+  if (shards.length === 0) dispatcher.session.deliver(parent, NO_TOPOLOGY);
   else askNext();
 }
 
@@ -74,10 +75,6 @@ function begin(dispatcher: Dispatcher): Exchange {
   const parent = dispatcher.newExchange(dispatcher.session.runtime.planner.command, ANY_SLOT);
   dispatcher.session.expect(parent);
   return parent;
-}
-
-function noTopology(dispatcher: Dispatcher): Buffer {
-  return errorLine(EVALGATE.noTopology(dispatcher.session.runtime.limits.failoverWaitMs));
 }
 
 interface Question {

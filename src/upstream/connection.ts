@@ -52,7 +52,7 @@ export class Connection implements Flushable {
     const { node, options } = pool;
     this.#framer = new ReplyFramer(options.maxReplyBytes);
     const address = { host: node.host, port: node.port, noDelay: true, keepAlive: true };
-    this.#socket = connectSharing(address, (bytes) => this.#onData(bytes));
+    this.#socket = connectSharing(address, (bytes) => this.#onBytes(bytes));
     // What was queued while a write was in flight follows by itself: handed over before our next flush.
     this.#outbox = new Outbox(
       this.#socket,
@@ -174,6 +174,16 @@ export class Connection implements Flushable {
     this.state = 'ready';
     this.pool.onReady();
     this.pool.turn.schedule(this);
+  }
+
+  /** An exception in here is a bug: it costs this connection, not the process. */
+  #onBytes(bytes: Buffer): void {
+    try {
+      this.#onData(bytes);
+    } catch (error) {
+      this.pool.onFault(error);
+      this.destroy('desynchronized', 'evalgate failed to read its replies');
+    }
   }
 
   #onData(chunk: Buffer): void {

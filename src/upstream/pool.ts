@@ -42,6 +42,8 @@ export interface PoolOptions {
 export interface PoolEvents {
   onConnected(node: Node): void;
   onDisconnected(node: Node, reason: string): void;
+  /** A bug: an exception that reached the edge of a connection. */
+  onFault(error: unknown): void;
 }
 
 export class Pool {
@@ -157,6 +159,10 @@ export class Pool {
     };
     connection.sendOwn(new Exchange(sink, 0, undefined, 0), FLUSH);
     this.dropAllMarks();
+  }
+
+  onFault(error: unknown): void {
+    this.#events.onFault(error);
   }
 
   onReady(): void {

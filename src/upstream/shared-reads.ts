@@ -42,8 +42,11 @@ function readInto(onBytes: OnBytes): { buffer: Uint8Array; callback: (length: nu
   return {
     buffer: SHARED,
     callback: (length) => {
-      onBytes(SHARED.subarray(0, length));
-      completeRun();
+      try {
+        onBytes(SHARED.subarray(0, length));
+      } finally {
+        completeRun();
+      }
       return true;
     },
   };

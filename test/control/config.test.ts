@@ -57,6 +57,8 @@ describe('loadConfig', () => {
       script_check_exempt: [],
       script_check_max_bytes: 262144,
       keyless_scripts: 'reject',
+      preload: [],
+      store: { type: 'memory', prefix: 'evalgate:' },
       registry_max_bytes: 67108864,
       eval_to_evalsha: true,
     });
@@ -146,6 +148,32 @@ describe('loadConfig', () => {
       'a number for a switch',
       `${NODES}scripting: {eval_to_evalsha: 1}`,
       ['scripting.eval_to_evalsha must be true or false: current value is 1'],
+    ],
+    [
+      'a store that is none',
+      `${NODES}scripting: {store: {type: redis}}`,
+      ['scripting.store.type must be memory, directory or cluster: current value is "redis"'],
+    ],
+    [
+      'a directory without a path',
+      `${NODES}scripting: {store: {type: directory}}`,
+      ['scripting.store.path must be a text when type is directory: it is not set'],
+    ],
+    [
+      'an unknown key of the store, and a prefix that would put all on one shard',
+      `${NODES}scripting: {store: {type: cluster, pre: x, prefix: "{a}:"}}`,
+      [
+        'scripting.store.prefix must have no braces and no blanks: current value is "{a}:"',
+        'scripting.store.pre is not a key here: known are type, path, prefix',
+      ],
+    ],
+    [
+      'a word for the store, and a preload that is no list',
+      `${NODES}scripting: {store: cluster, preload: x.lua}`,
+      [
+        'scripting.preload must be a list of paths: current value is "x.lua"',
+        'scripting.store must be {type: memory}, {type: directory, path: …} or {type: cluster, prefix: …}: current value is "cluster"',
+      ],
     ],
     ['an unknown key', `${NODES}listen: {prot: 1}`, ['listen.prot is not a key here: known are host, port, drain_ms']],
     ['an unknown section', `${NODES}admin: {port: 1}`, [`admin is not a key here: known are ${sections}`]],

@@ -60,13 +60,13 @@ describe('RefusalLog', () => {
     assert.deepEqual([refuse('a'), refuse('a'), refuse('b'), refuse('b')], [3, 3, 4, 4]);
   });
 
-  it('remembers 10,000 shas at most, and forgets the one told first', () => {
-    const { lines, refuse } = setUp();
+  it('writes 100 lines a minute, and tells at its end how many scripts there was no room for', () => {
+    const { clock, lines, refuse } = setUp();
     for (let i = 0; i < 10_000; i++) refuse(String(i));
-    assert.equal(refuse('0'), 10_000);
-    refuse('one more');
-    assert.equal(lines.length, 10_001);
-    assert.deepEqual([refuse('9999'), refuse('2'), refuse('0')], [10_001, 10_001, 10_002]);
+    assert.equal(lines.length, 100);
+    clock.nowMs += 60_000;
+    assert.equal(refuse('9999'), 102);
+    assert.deepEqual([lines[100]?.['scripts'], lines[101]?.['sha']], [9900, shaOf(Buffer.from('9999'))]);
   });
 
   it('tells of bodies that are not analysed', () => {

@@ -51,6 +51,7 @@ export function poolTo(port: number, options: Partial<PoolOptions> = {}, host = 
     events: {
       onConnected: ({ address }: Node) => events.push(`connected ${address}`),
       onDisconnected: ({ address }: Node, reason: string) => events.push(`disconnected ${address}: ${reason}`),
+      onFault: (error: unknown) => events.push(`fault ${String(error)}`),
     },
   };
   const pool = new Pool(context, {
