@@ -4,9 +4,10 @@
  *     chunk ──append──▶ bytes [ consumed | frame in progress … | free ]
  *                                        ▲retainFrom(start)     ▲length
  *
- * A frame that is whole within one chunk is never copied. One that is not moves, once, into a buffer that doubles and
- * is sized by the announced end where that is near, so a 64 MB value in 16 KB chunks costs linear time. A length that a peer
- * merely announces reserves nothing: capacity never exceeds twice what has arrived.
+ * A frame that is whole within one chunk is never copied. One that ends in the next chunk is put together in ASSEMBLY.
+ * A longer one moves into a buffer that doubles and is sized by the announced end where that is near, so a 64 MB value in
+ * 16 KB chunks costs linear time. A length that a peer merely announces reserves nothing: capacity never exceeds twice
+ * what has arrived.
  *
  * The chunk is borrowed until the rest of it is retained. Bytes in a buffer of our own are never changed or moved once
  * they are there, so slices of it may outlive the call.
@@ -14,6 +15,15 @@
 import { parseIntegerAt } from './bytes.ts';
 
 const EMPTY = Buffer.alloc(0);
+
+/** Frames larger than this always stand in a buffer of their own, whose bytes never change: they may be lent. */
+export const ASSEMBLY_BYTES = 128 * 1024;
+
+/**
+ * Where the begin of a frame and the chunk with its end are put together. One for all: like a chunk, what stands here is
+ * borrowed until the rest of it is retained. Without it every chunk that ends within a frame would cost a buffer.
+ */
+const ASSEMBLY = Buffer.allocUnsafeSlow(ASSEMBLY_BYTES);
 
 /** `readCount` found no complete line yet. */
 export const MORE = -2;
@@ -27,8 +37,6 @@ export class ReceiveBuffer {
   /** Index behind the line that `readCount` read last. */
   lineEnd = 0;
   #isOwn = false;
-  /** The frame in progress has outgrown its buffer before. */
-  #hasGrown = false;
 
   /** Adds a chunk behind the bytes that were retained; the frame in progress is known to reach to `wantedBytes`. */
   append(chunk: Buffer, wantedBytes: number): void {
@@ -39,16 +47,22 @@ export class ReceiveBuffer {
       return;
     }
     const length = this.length + chunk.length;
+    // Small pieces of a long frame would be copied again and again: for them a buffer that grows is better.
+    if (length <= ASSEMBLY_BYTES && chunk.length >= this.length) {
+      ASSEMBLY.set(this.bytes.subarray(0, this.length));
+      ASSEMBLY.set(chunk, this.length);
+      this.bytes = ASSEMBLY;
+      this.length = length;
+      this.#isOwn = false;
+      return;
+    }
     if (!this.#isOwn || length > this.bytes.length) this.#grow(length, wantedBytes);
     this.bytes.set(chunk, this.length);
     this.length = length;
   }
 
   #grow(length: number, wantedBytes: number): void {
-    // Most frames that span chunks end in the second one: only from the third on is there reason to plan ahead.
-    const known = Number.isFinite(wantedBytes) ? Math.min(2 * length, wantedBytes) : length;
-    const capacity = Math.ceil(Math.max(length, this.#hasGrown ? 1.5 * length : length, known));
-    this.#hasGrown = true;
+    const capacity = Math.ceil(Math.max(1.5 * length, Math.min(2 * length, wantedBytes)));
     const grown = Buffer.allocUnsafeSlow(capacity);
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
@@ -64,7 +78,6 @@ export class ReceiveBuffer {
       this.bytes = Buffer.from(this.bytes.subarray(from, this.length));
       this.length -= from;
       this.#isOwn = true;
-      this.#hasGrown = false;
     }
   }
 

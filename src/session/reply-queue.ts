@@ -8,10 +8,10 @@
  * Whoever settles the head writes straight into the outbox; the bytes of the others are copied and held.
  */
 import { RingQueue } from '../base/ring-queue.ts';
+import { ASSEMBLY_BYTES } from '../resp/receive-buffer.ts';
 import { Batch } from '../upstream/batch.ts';
 import type { Exchange } from '../upstream/exchange.ts';
 import type { Outbox } from '../upstream/outbox.ts';
-import { READ_BYTES } from '../upstream/shared-reads.ts';
 
 export class ReplyQueue {
   readonly #outbox: Outbox;
@@ -39,7 +39,7 @@ export class ReplyQueue {
     this.#waiting.push(exchange);
   }
 
-  /** The reply of a request stands in bytes [start, end), borrowed until return; beyond READ_BYTES they must never change. */
+  /** The reply of a request stands in bytes [start, end), borrowed until return; beyond ASSEMBLY_BYTES they must never change. */
   settle(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     if (this.#waiting.peek() !== exchange) {
       this.#hold(exchange, bytes, start, end);
@@ -58,7 +58,7 @@ export class ReplyQueue {
   #hold(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     const length = end - start;
     this.#heldBytes += length;
-    if (length > READ_BYTES) {
+    if (length > ASSEMBLY_BYTES) {
       exchange.reply = Batch.around(bytes.subarray(start, end));
     } else {
       if (!this.#held?.hasRoom(length)) this.#dropHeld();

@@ -9,8 +9,8 @@
  */
 import type { Socket } from 'node:net';
 import { RingQueue } from '../base/ring-queue.ts';
+import { ASSEMBLY_BYTES } from '../resp/receive-buffer.ts';
 import { Batch } from './batch.ts';
-import { READ_BYTES } from './shared-reads.ts';
 
 const WRITE_BYTES = 256 * 1024;
 
@@ -64,11 +64,11 @@ export class Outbox {
     this.#pendingBytes += bytes;
   }
 
-  /** Appends bytes [start, end); runs beyond READ_BYTES are not copied and must never change. The batch they stand in. */
+  /** Appends bytes [start, end); runs beyond ASSEMBLY_BYTES are not copied and must never change. The batch they stand in. */
   append(bytes: Buffer, start: number, end: number): Batch {
     const length = end - start;
     this.#pendingBytes += length;
-    if (length > READ_BYTES) return this.#lend(Batch.around(bytes.subarray(start, end)));
+    if (length > ASSEMBLY_BYTES) return this.#lend(Batch.around(bytes.subarray(start, end)));
     const batch = this.reserve(length);
     batch.appendRun(bytes, start, end);
     return batch;

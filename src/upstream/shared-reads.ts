@@ -12,10 +12,7 @@
 import { connect, Socket, type TcpSocketConnectOpts } from 'node:net';
 import { completeRun } from './batch.ts';
 
-/** Frames larger than this never stand in the shared buffer: their bytes may be lent (outbox.ts, reply-queue.ts). */
-export const READ_BYTES = 64 * 1024;
-
-const SHARED = Buffer.alloc(READ_BYTES);
+const SHARED = Buffer.alloc(64 * 1024);
 
 type OnBytes = (bytes: Buffer) => void;
 
@@ -29,7 +26,7 @@ export function adoptSharing(accepted: Socket, onBytes: OnBytes): Socket {
   const holder = accepted as unknown as { _handle: object | null };
   const handle = holder._handle;
   if (handle === null || typeof (handle as { useUserBuffer?: unknown }).useUserBuffer !== 'function') {
-    return accepted.on('data', onBytes);
+    return accepted.on('data', (chunk: Buffer) => workOff(chunk, onBytes));
   }
   holder._handle = null;
   const options = { handle, allowHalfOpen: true, onread: readInto(onBytes) };
@@ -42,12 +39,17 @@ function readInto(onBytes: OnBytes): { buffer: Uint8Array; callback: (length: nu
   return {
     buffer: SHARED,
     callback: (length) => {
-      try {
-        onBytes(SHARED.subarray(0, length));
-      } finally {
-        completeRun();
-      }
+      workOff(SHARED.subarray(0, length), onBytes);
       return true;
     },
   };
+}
+
+/** What was noted of these bytes, or of what they were put together with, is copied before others take their place. */
+function workOff(bytes: Buffer, onBytes: OnBytes): void {
+  try {
+    onBytes(bytes);
+  } finally {
+    completeRun();
+  }
 }
