@@ -61,6 +61,8 @@ export class ProxyServer implements Runtime {
     const proxy = new ProxyServer(config, log);
     try {
       await proxy.#source.refresh(undefined);
+      // Another command table would judge every script anew, and forget which were refused.
+      await proxy.#learning;
       await proxy.#recallScripts();
       proxy.address = await proxy.#listener.listen(config.listen);
     } catch (error) {
@@ -159,7 +161,6 @@ export class ProxyServer implements Runtime {
     await this.#scripts.open();
     const { preload: paths } = this.#config.scripting;
     if (paths.length === 0) return;
-    await this.#learning;
     const { registry, topology } = this;
     await preload({ paths, registry, topology, checks: this.#checks, clients: this.#clients, log: this.#log });
   }

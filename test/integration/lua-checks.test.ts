@@ -5,14 +5,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { SHIPPED_TABLE } from '../../src/command/table.ts';
-import type { ConfigInput } from '../../src/control/config.ts';
 import { LocalCluster } from '../../src/control/local-cluster.ts';
-import type { ProxyServer } from '../../src/control/proxy.ts';
-import { shaOf as shaOfBody } from '../../src/script/sha.ts';
 import { type Argument, RawClient } from '../support/client.ts';
-import { waitFor } from '../support/cluster.ts';
-import { startProxy } from '../support/gateway.ts';
+import { bulk, error, type Scripting, Stand, shaOf } from '../support/stand.ts';
 
 const BAD = 'ERR bad lua script for redis cluster, ';
 const NESTED = `${BAD}nested redis.call/redis.pcall`;
@@ -38,56 +33,6 @@ const KEYLESS = "ERR for redis cluster, eval/evalsha number of keys can't be neg
 const SAME_SLOT = "ERR 'EVAL' command keys must in same slot";
 const NIL = '$-1\r\n';
 const NOSCRIPT = '-NOSCRIPT No matching script. Please use EVAL.\r\n';
-
-function error(text: string): string {
-  return `-${text}\r\n`;
-}
-
-function bulk(text: string): string {
-  return `$${text.length}\r\n${text}\r\n`;
-}
-
-function shaOf(body: string): string {
-  return shaOfBody(Buffer.from(body));
-}
-
-type Scripting = Partial<NonNullable<ConfigInput['scripting']>>;
-
-/** An evalgate with one config, a client of it, and what it logged. */
-class Stand {
-  readonly proxy: ProxyServer;
-  readonly client: RawClient;
-  readonly lines: Record<string, unknown>[];
-
-  private constructor(proxy: ProxyServer, client: RawClient, lines: Record<string, unknown>[]) {
-    this.proxy = proxy;
-    this.client = client;
-    this.lines = lines;
-  }
-
-  static async start(cluster: LocalCluster, scripting: Scripting): Promise<Stand> {
-    const lines: Record<string, unknown>[] = [];
-    const sink = { write: (line: string) => lines.push(JSON.parse(line)) };
-    const proxy = await startProxy(cluster, { scripting, log: { level: 'info' } }, sink);
-    // With the cluster's own commands comes another judge, which knows nothing of what was refused before.
-    await waitFor('the commands of the cluster', () => proxy.planner.table !== SHIPPED_TABLE);
-    return new Stand(proxy, await RawClient.connect(proxy.address.port), lines);
-  }
-
-  text(...args: Argument[]): Promise<string> {
-    return this.client.text(...args);
-  }
-
-  /** Lines about the script, in order. */
-  linesOf(sha: string): Record<string, unknown>[] {
-    return this.lines.filter((line) => line['sha'] === sha);
-  }
-
-  async stop(): Promise<void> {
-    this.client.close();
-    await this.proxy.stop();
-  }
-}
 
 describe('Lua checks', () => {
   let cluster: LocalCluster;
