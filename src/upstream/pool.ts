@@ -87,6 +87,14 @@ export class Pool {
     this.#connections.push(connection);
   }
 
+  /** A connection for one session alone, which destroys it in the end; undefined when too many are out. */
+  dedicate(): Connection | undefined {
+    if (this.#lent.size >= this.options.maxDedicated) return undefined;
+    const connection = new Connection(this);
+    this.#lent.add(connection);
+    return connection;
+  }
+
   /** The connection for a session that has nothing in flight here; undefined while the node cannot be reached. */
   pick(preferred: Connection | undefined): Connection | undefined {
     if (preferred !== undefined && preferred.state === 'ready' && !isOccupied(preferred)) return preferred;
