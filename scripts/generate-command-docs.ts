@@ -7,7 +7,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { GENERATED_FROM } from '../src/command/generated.ts';
-import { HANDLING, type Handling } from '../src/command/handling.ts';
+import { type Handling, reasonOf } from '../src/command/handling.ts';
 import { ADDITIONS, OVERRIDES } from '../src/command/overrides.ts';
 import type { ResponsePolicy } from '../src/command/spec.ts';
 import { type Command, SHIPPED_TABLE } from '../src/command/table.ts';
@@ -92,6 +92,25 @@ const SECTIONS: readonly Section[] = [
     title: 'Answered by evalgate',
     text: ["These concern the client's own connection, which ends at evalgate; no node sees them."],
     holds: (command) => command.handling === 'local',
+    form: 'table',
+  },
+  {
+    title: 'Clients',
+    text: [
+      'CLIENT is about the clients of this evalgate, which no node knows. Each evalgate has its own: ids, names and pauses',
+      'are not shared between them. Errors have the texts of Redis.',
+    ],
+    holds: (command) => command.handling === 'client',
+    form: 'table',
+  },
+  {
+    title: 'The cluster as clients see it',
+    text: [
+      'evalgate shows itself as one node that owns every slot, so that cluster clients work through it and nothing goes past',
+      'it. The address is the one that the client connected to, or `listen.announce`, which is needed behind NAT, behind a',
+      'load balancer, and for containers. What changes the cluster is refused: ask a node for that.',
+    ],
+    holds: (command) => command.handling === 'cluster' || command.handling === 'slot_number',
     form: 'table',
   },
   {
@@ -196,7 +215,7 @@ function refusedText(): string {
   const refused = COMMANDS.filter((command) => command.handling === 'unsupported');
   const reasons = new Map<string, Command[]>();
   for (const command of refused) {
-    const reason = reasonOf(command);
+    const reason = reasonOf(command.spec);
     reasons.set(reason, [...(reasons.get(reason) ?? []), command]);
   }
   const rows = [...reasons].map(
@@ -205,27 +224,17 @@ function refusedText(): string {
   return [
     '## Not supported',
     '',
-    `Refused with \`${EVALGATE.notSupported('X')}\`, where X is the command as it stands below, in upper case:`,
-    `\`MULTI\` gets \`${EVALGATE.notSupported('MULTI')}\`, \`CLIENT LIST\` gets`,
-    `\`${EVALGATE.notSupported('CLIENT LIST')}\`. An unknown subcommand of a container that is refused as a whole names the`,
-    `container only. Also refused: \`XREAD\` and \`XREADGROUP\` with \`BLOCK\` (\`${EVALGATE.notSupported('XREAD BLOCK')}\`),`,
+    `Refused with \`${EVALGATE.notSupported('X', 'why')}\`, where X is the command as it stands below, and the reason`,
+    'what stands behind it. Nothing of a refused command reaches a node. Subcommands of `CLIENT`, `CLUSTER` and `MODULE`',
+    'that the servers have and this page does not know are refused likewise; those that nobody knows get the text of Redis.',
+    `Also refused: \`XREAD\` and \`XREADGROUP\` with \`BLOCK\` (\`${EVALGATE.notSupported('XREAD BLOCK')}\`),`,
     `\`HELLO\` with \`AUTH\` (\`${EVALGATE.notSupported('HELLO AUTH')}\`), and \`HELLO 3\``,
-    '(`NOPROTO unsupported protocol version`). Nothing of a refused command reaches a node.',
+    '(`NOPROTO unsupported protocol version`).',
     '',
     '| Commands | Why |',
     '|---|---|',
     ...rows,
   ].join('\n');
-}
-
-function reasonOf({ name }: Command): string {
-  const row =
-    HANDLING.find((one) => one.names.includes(name)) ?? HANDLING.find((one) => one.names.includes(containerOf(name)));
-  return row?.reason ?? 'it blocks';
-}
-
-function containerOf(name: string): string {
-  return name.split('|', 1)[0] ?? name;
 }
 
 function correctionsText(): string {

@@ -30,6 +30,10 @@ export type Handling =
   | 'xread'
   /** Answered by the session itself. */
   | 'local'
+  | 'client'
+  | 'cluster'
+  /** To the owner of the slot whose number is the argument. */
+  | 'slot_number'
   | 'unsupported';
 
 export interface HandlingRow {
@@ -46,15 +50,19 @@ export const HANDLING: readonly HandlingRow[] = [
     reason: "concerns the client's own connection, which ends here",
   },
   {
-    names: ['client|setname', 'client|getname', 'client|id', 'client|setinfo'],
-    handling: 'local',
-    reason: "concerns the client's own connection, which ends here",
+    names: [
+      ...['client|id', 'client|getname', 'client|setname', 'client|setinfo', 'client|info', 'client|list'],
+      ...['client|kill', 'client|pause', 'client|unpause', 'client|unblock', 'client|reply', 'client|no-evict'],
+      ...['client|no-touch', 'client|tracking', 'client|trackinginfo', 'client|caching', 'client|getredir'],
+    ],
+    handling: 'client',
+    reason: 'clients end here, no node knows them',
   },
   { names: ['client|help'], handling: 'any', reason: 'a text' },
   {
     names: ['client'],
     handling: 'unsupported',
-    reason: "would show or change the proxy's own connections at one node",
+    reason: "would show or change evalgate's own connections at one node",
   },
   { names: ['eval', 'eval_ro'], handling: 'eval', reason: 'a script: SPEC 3' },
   { names: ['evalsha', 'evalsha_ro'], handling: 'evalsha', reason: 'a script: SPEC 3' },
@@ -95,42 +103,79 @@ export const HANDLING: readonly HandlingRow[] = [
     reason: 'subscriptions need a connection of their own',
   },
   { names: ['auth'], handling: 'unsupported', reason: 'one identity upstream' },
-  { names: ['cluster|keyslot', 'cluster|help'], handling: 'any', reason: 'the same on every node' },
+  {
+    names: [
+      ...['cluster|slots', 'cluster|shards', 'cluster|nodes', 'cluster|info', 'cluster|keyslot', 'cluster|myid'],
+      ...['cluster|myshardid', 'cluster|links', 'cluster|count-failure-reports', 'cluster|replicas', 'cluster|slaves'],
+    ],
+    handling: 'cluster',
+    reason: 'evalgate shows itself as one node that owns every slot',
+  },
+  {
+    names: ['cluster|countkeysinslot', 'cluster|getkeysinslot'],
+    handling: 'slot_number',
+    reason: 'the owner of the slot knows',
+  },
+  { names: ['cluster|help'], handling: 'any', reason: 'a text' },
   {
     names: ['cluster'],
     handling: 'unsupported',
-    reason: 'administrates the cluster, or shows nodes that a client of the proxy must not see',
+    reason: 'changes the cluster behind evalgate, which shows itself as one node: ask a node of the cluster',
   },
   {
-    names: ['monitor', 'debug', 'shutdown', 'replicaof', 'slaveof', 'failover', 'migrate', 'module'],
+    names: ['monitor'],
     handling: 'unsupported',
-    reason: 'administrates one server process; there are many behind the proxy',
+    reason: "a node would show evalgate's connections, with the commands of all its clients: ask a node of the cluster",
   },
   {
-    names: ['sync', 'psync', 'replconf', 'restore-asking', 'pfselftest', 'pfdebug'],
+    names: ['debug'],
     handling: 'unsupported',
-    reason: 'spoken between servers',
+    reason: 'debugs one server process, and there are many: ask a node of the cluster',
   },
   {
-    names: ['save', 'bgsave', 'bgrewriteaof', 'lastsave'],
+    names: ['shutdown', 'replicaof', 'slaveof', 'failover'],
     handling: 'unsupported',
-    reason: 'administrates the files of one server process; there are many behind the proxy',
+    reason: 'stops a server or changes its role, and no node can be named here: ask a node of the cluster',
   },
   {
-    names: ['acl|whoami', 'acl|cat', 'acl|genpass', 'acl|help', 'acl|dryrun', 'acl|getuser', 'acl|list', 'acl|users'],
-    handling: 'any',
-    reason: 'users are the same on every node',
+    names: ['migrate'],
+    handling: 'unsupported',
+    reason: 'a key that leaves its node cannot be found by its slot: use DUMP and RESTORE',
   },
-  { names: ['acl'], handling: 'unsupported', reason: 'users must be the same on every node, also on one that is away' },
+  { names: ['module|list', 'module|help'], handling: 'any', reason: 'modules are the same on every node' },
+  {
+    names: ['module'],
+    handling: 'unsupported',
+    reason: 'changes what one server process can do, and it must be the same on all: configure the nodes',
+  },
+  {
+    names: ['sync', 'psync', 'replconf', 'restore-asking'],
+    handling: 'unsupported',
+    reason: 'servers speak it to each other on a connection of their own',
+  },
+  {
+    names: ['pfselftest', 'pfdebug'],
+    handling: 'unsupported',
+    reason: "tests the inside of a server, and may change a key's encoding",
+  },
 ];
 
-const BY_NAME = new Map(HANDLING.flatMap((row) => row.names.map((name) => [name, row.handling] as const)));
+const BY_NAME = new Map(HANDLING.flatMap((row) => row.names.map((name) => [name, row] as const)));
+
+function rowOf({ name }: CommandSpec): HandlingRow | undefined {
+  const [container = name] = name.split('|', 1);
+  return BY_NAME.get(name) ?? BY_NAME.get(container);
+}
+
+/** Why it is handled so, if a row says it. */
+export function reasonOf(spec: CommandSpec): string {
+  return rowOf(spec)?.reason ?? (spec.flags.includes('blocking') ? 'it blocks' : '');
+}
 
 /** What is done with a command: its row, its container's row, or what its own facts say. */
 export function handlingOf(spec: CommandSpec): Handling {
-  const [container = spec.name] = spec.name.split('|', 1);
-  const listed = BY_NAME.get(spec.name) ?? BY_NAME.get(container);
-  if (listed !== undefined) return listed;
+  const listed = rowOf(spec);
+  if (listed !== undefined) return listed.handling;
   if (spec.flags.includes('blocking')) return 'unsupported';
   if (spec.requestPolicy === 'multi_shard' && spec.keySpecs.length > 0) return 'split';
   if (spec.requestPolicy === 'all_nodes' || spec.requestPolicy === 'all_shards') return 'broadcast';

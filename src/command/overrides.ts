@@ -12,6 +12,7 @@ export interface Override {
 }
 
 const ONE_NODE = { requestPolicy: 'none', responsePolicy: 'none' } as const;
+const ALL_SUCCEED = { requestPolicy: 'all_nodes', responsePolicy: 'all_succeeded' } as const;
 
 const SORTED_KEY: KeySpec = {
   begin: { kind: 'index', index: 1 },
@@ -73,20 +74,46 @@ export const OVERRIDES: readonly Override[] = [
     change: ONE_NODE,
     reason: 'entries of many nodes under one count and colliding ids: one node answers',
   },
+  ...['save', 'bgsave', 'bgrewriteaof'].map((name) => ({
+    name,
+    change: ALL_SUCCEED,
+    reason: 'no tips, yet what is to be saved lies on all nodes',
+  })),
+  {
+    name: 'lastsave',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'agg_min' },
+    reason: 'no tips, yet only the oldest of all times is one since when everything is saved',
+  },
+  ...['acl|setuser', 'acl|load', 'acl|save'].map((name) => ({
+    name,
+    change: ALL_SUCCEED,
+    reason: 'no tips in 7.0, yet a user must be the same on every node; as CONFIG SET',
+  })),
+  {
+    name: 'acl|deluser',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'agg_max' },
+    reason: 'no tips in 7.0, yet a user must be gone on every node; the reply is the number of users',
+  },
+  {
+    name: 'acl|log',
+    change: { requestPolicy: 'all_nodes', responsePolicy: 'none' },
+    reason: 'no tips, yet an intruder is seen only by the node that refused',
+  },
 ];
 
+type Addition = { readonly spec: CommandSpec; readonly reason: string };
+
+function subcommand(name: string, arity: number): CommandSpec {
+  const flags = ['noscript', 'loading', 'stale'];
+  return { name, arity, flags, keySpecs: [], ...ONE_NODE, subcommands: [] };
+}
+
 /** Commands that every server is treated as having, because evalgate answers them itself. */
-export const ADDITIONS: readonly { readonly spec: CommandSpec; readonly reason: string }[] = [
+export const ADDITIONS: readonly Addition[] = [
   {
-    spec: {
-      name: 'client|setinfo',
-      arity: 4,
-      flags: ['noscript', 'loading', 'stale'],
-      keySpecs: [],
-      requestPolicy: 'none',
-      responsePolicy: 'none',
-      subcommands: [],
-    },
+    spec: subcommand('client|setinfo', 4),
     reason: 'since 7.2; clients send it when they connect, and it concerns the connection that ends here',
   },
+  { spec: subcommand('client|no-touch', 3), reason: 'since 7.2; concerns the connection that ends here' },
+  { spec: subcommand('cluster|myshardid', 2), reason: 'since 7.2; evalgate shows a shard of its own' },
 ];

@@ -80,6 +80,13 @@ export function optionalText(options: Omit<KeyFacts, 'wanted'> & { readonly why:
   return schema;
 }
 
+/** A `host:port` that need not be there. */
+export function optionalAddress(options: { readonly why: string; readonly example: string }) {
+  const schema = address().optional().describe(options.why);
+  FACTS.add(schema, { wanted: 'host:port', isText: true, example: options.example });
+  return schema;
+}
+
 export function addressList(options: { readonly why: string; readonly example: readonly string[] }) {
   const wanted = 'a list of at least one host:port';
   const error = `must be ${wanted}`;

@@ -12,6 +12,7 @@ import {
   flag,
   integer,
   type KeyFacts,
+  optionalAddress,
   optionalText,
   pathList,
   scriptStore,
@@ -30,6 +31,10 @@ const listen = z.strictObject({
     max: 65535,
     default: 6380,
     why: 'Port for clients; 0 picks a free one, which the log tells',
+  }),
+  announce: optionalAddress({
+    why: 'Address that CLUSTER SLOTS and the like show, for NAT and containers; else the one that the client connected to',
+    example: 'redis.example.com:6380',
   }),
   drain_ms: integer({ min: 0, max: HOUR_MS, default: 5000, why: 'On SIGTERM: how long requests in flight may finish' }),
 });

@@ -14,6 +14,7 @@ import { Planner } from '../plan/planner.ts';
 import type { Policy } from '../plan/policy.ts';
 import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
+import { Clients } from '../session/clients.ts';
 import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
 import type { Limits, Runtime, ScriptKeeper } from '../session/runtime.ts';
@@ -31,6 +32,7 @@ import { TopologySource } from './topology-source.ts';
 export class ProxyServer implements Runtime {
   readonly turn = new Turn();
   readonly counters = new Counters();
+  readonly clients = new Clients();
   readonly checkCounters = new CheckCounters();
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
@@ -42,7 +44,7 @@ export class ProxyServer implements Runtime {
   address: ListenAddress = { host: '', port: 0 };
   readonly #config: Config;
   readonly #log: Logger;
-  readonly #clients: ControlClients;
+  readonly #controls: ControlClients;
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
   readonly #listener: Listener;
@@ -85,7 +87,7 @@ export class ProxyServer implements Runtime {
     this.#checks = this.#checksFor(SHIPPED_TABLE);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
     const identity = { username: cluster.username, password: cluster.password };
-    this.#clients = new ControlClients(identity);
+    this.#controls = new ControlClients(identity);
     this.upstream = new Upstream({
       turn: this.turn,
       events: {
@@ -108,13 +110,13 @@ export class ProxyServer implements Runtime {
       seeds: cluster.nodes.map(parseHostPort),
       natMap: new Map(Object.entries(cluster.nat_map).map(([from, to]) => [from, parseHostPort(to)])),
       refreshIntervalMs: cluster.refresh_interval_ms,
-      clients: this.#clients,
+      clients: this.#controls,
       log,
       onChange: (topology) => this.#publish(topology),
     });
     this.#watch = new NodeWatch({
       upstream: this.upstream,
-      clients: this.#clients,
+      clients: this.#controls,
       nodeSilenceMs: cluster.node_silence_ms,
       topology: () => this.topology,
       onSuspect: (pool) => this.#source.suspect(pool.node),
@@ -130,7 +132,7 @@ export class ProxyServer implements Runtime {
     await this.#scripts.stop();
     this.#watch.stop();
     this.upstream.destroy();
-    this.#clients.close();
+    this.#controls.close();
     this.#log.info('stopped');
   }
 
@@ -140,6 +142,11 @@ export class ProxyServer implements Runtime {
 
   refresh(first: Node | undefined): Promise<void> {
     return this.#source.refresh(first);
+  }
+
+  get announced(): ListenAddress | undefined {
+    const { announce } = this.#config.listen;
+    return announce === undefined ? undefined : parseHostPort(announce);
   }
 
   onFault(error: unknown): void {
@@ -162,7 +169,7 @@ export class ProxyServer implements Runtime {
     const { preload: paths } = this.#config.scripting;
     if (paths.length === 0) return;
     const { registry, topology } = this;
-    await preload({ paths, registry, topology, checks: this.#checks, clients: this.#clients, log: this.#log });
+    await preload({ paths, registry, topology, checks: this.#checks, clients: this.#controls, log: this.#log });
   }
 
   #publish(topology: Topology): void {
@@ -182,8 +189,8 @@ export class ProxyServer implements Runtime {
   async #learnCommands(topology: Topology): Promise<void> {
     for (const { primary } of topology.shards) {
       try {
-        const reply = await this.#clients.call(primary, 'COMMAND');
-        const info = String(await this.#clients.call(primary, 'INFO', 'server'));
+        const reply = await this.#controls.call(primary, 'COMMAND');
+        const info = String(await this.#controls.call(primary, 'INFO', 'server'));
         if (this.topology !== topology) return;
         this.#useCommands(reply);
         this.serverVersion = /^redis_version:(\S+)/m.exec(info)?.[1] ?? this.serverVersion;

@@ -8,7 +8,8 @@
  *
  * What the server can judge better (arity, syntax, unknown commands) is forwarded, so that its own text answers.
  */
-import { slotOf } from '../cluster/slot.ts';
+import { SLOT_COUNT, slotOf } from '../cluster/slot.ts';
+import { reasonOf } from '../command/handling.ts';
 import { KeyPositions, keyPositions } from '../command/key-positions.ts';
 import type { Command, CommandTable } from '../command/table.ts';
 import { EVALGATE, errorLine, REDIS, TAIR } from '../resp/errors.ts';
@@ -62,7 +63,7 @@ export class Planner {
     const command = this.#commandOf(request);
     this.command = command;
     if (command === undefined) return isAttack(request) ? CLOSE : forwardTo(ANY_SLOT);
-    if (!command.fitsArity(request.argc)) return this.#misfit(command);
+    if (!command.fitsArity(request.argc)) return this.#misfit(command, request);
     if (command.soleKeyIndex > 0 && command.handling === 'keys') {
       const index = command.soleKeyIndex;
       return forwardTo(slotOf(request.bytes, request.argStart(index), request.argEnd(index)));
@@ -79,7 +80,7 @@ export class Planner {
   }
 
   /** Wrong arity: the node's own text, except for scripts, whose text is ours to keep, and what it must not see. */
-  #misfit(command: Command): Plan {
+  #misfit(command: Command, request: Request): Plan {
     switch (command.handling) {
       case 'eval':
       case 'evalsha':
@@ -87,8 +88,10 @@ export class Planner {
       case 'script_debug':
         return REFUSE_DEBUG;
       case 'unsupported':
-        return refuse(EVALGATE.notSupported(displayName(command)));
+        return refusal(command, request);
       case 'local':
+      case 'client':
+      case 'cluster':
         return refuse(REDIS.arity(command.name));
       default:
         return forwardTo(ANY_SLOT);
@@ -116,9 +119,13 @@ export class Planner {
       case 'wait':
         return WAIT;
       case 'local':
+      case 'client':
+      case 'cluster':
         return { kind: 'local', command };
+      case 'slot_number':
+        return forwardTo(slotNamedBy(request));
       case 'unsupported':
-        return refuse(EVALGATE.notSupported(displayName(command)));
+        return refusal(command, request);
       default:
         return this.#planOwn(command, request);
     }
@@ -205,6 +212,21 @@ function broadcast(command: Command): Plan {
 /** `CONFIG SET` for `config|set`. */
 function displayName(command: Command): string {
   return command.name.replace('|', ' ').toUpperCase();
+}
+
+/** Why it is refused; a container stands for a subcommand that nobody knows. */
+function refusal(command: Command, request: Request): Plan {
+  if (command.subcommands === undefined) {
+    return refuse(EVALGATE.notSupported(displayName(command), reasonOf(command.spec)));
+  }
+  if (request.argc < 2) return refuse(REDIS.arity(command.name));
+  return refuse(REDIS.unknownSubcommand(request.argText(1), displayName(command)));
+}
+
+/** The slot whose number is argument 2; any node says what is wrong with another. */
+function slotNamedBy(request: Request): number {
+  const slot = request.integerAt(2);
+  return slot >= 0 && slot < SLOT_COUNT ? slot : ANY_SLOT;
 }
 
 function refuse(text: string): Plan {

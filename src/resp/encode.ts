@@ -10,6 +10,8 @@ export const EMPTY_ARRAY = Buffer.from('*0\r\n');
 
 type Argument = string | Uint8Array;
 
+export type Protocol = 2 | 3;
+
 /** A command as a multibulk frame. Strings are written as UTF-8. */
 export function encodeCommand(...args: readonly Argument[]): Buffer {
   const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)];
@@ -30,6 +32,24 @@ export function encodeInteger(value: number | bigint): Buffer {
 /** An array of elements that are encoded already. */
 export function encodeArray(elements: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
+}
+
+/** A map of entries that are encoded already; in RESP2 an array of keys and values in turn. */
+export function encodeMap(protocol: Protocol, entries: readonly (readonly [Uint8Array, Uint8Array])[]): Buffer {
+  const header = protocol === 3 ? `%${entries.length}\r\n` : `*${entries.length * 2}\r\n`;
+  return Buffer.concat([Buffer.from(header), ...entries.flat()]);
+}
+
+/** A set of elements that are encoded already; in RESP2 an array. */
+export function encodeSet(protocol: Protocol, elements: readonly Uint8Array[]): Buffer {
+  const header = `${protocol === 3 ? '~' : '*'}${elements.length}\r\n`;
+  return Buffer.concat([Buffer.from(header), ...elements]);
+}
+
+/** A text for people; in RESP2 a bulk string. */
+export function encodeVerbatim(protocol: Protocol, text: Uint8Array): Buffer {
+  if (protocol === 2) return encodeBulk(text);
+  return Buffer.concat([Buffer.from(`=${text.length + 4}\r\ntxt:`), text, CRLF]);
 }
 
 const CRLF = Buffer.from('\r\n');

@@ -19,6 +19,22 @@ export const REDIS = {
   invalidCursor: 'ERR invalid cursor',
   clientNameInvalid: 'ERR Client names cannot contain spaces, newlines or special characters.',
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
+  syntax: 'ERR syntax error',
+  unknownSubcommand: (subcommand: string, container: string) =>
+    `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${container} HELP.`,
+  wrongSubcommand: (subcommand: string, container: string) =>
+    `ERR unknown subcommand or wrong number of arguments for '${subcommand.slice(0, 128)}'. Try ${container} HELP.`,
+  noSuchClient: 'ERR No such client',
+  invalidClientId: 'ERR Invalid client ID',
+  clientIdNotPositive: 'ERR client-id should be greater than 0',
+  unknownClientType: (type: string) => `ERR Unknown client type '${type}'`,
+  timeoutNotAnInteger: 'ERR timeout is not an integer or out of range',
+  timeoutNegative: 'ERR timeout is negative',
+  pauseMode: 'ERR CLIENT PAUSE mode must be WRITE or ALL',
+  unblockReason: 'ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR',
+  cachingWithoutTracking:
+    'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+  unknownNode: (id: string) => `ERR Unknown node ${id}`,
 } as const;
 
 /** Protocol errors of Redis (networking.c): the client is closed after them. */
@@ -71,7 +87,8 @@ export const LUA = {
 
 /** Texts of our own. */
 export const EVALGATE = {
-  notSupported: (command: string) => `ERR evalgate: '${command}' is not supported`,
+  notSupported: (command: string, why = '') =>
+    `ERR evalgate: '${command}' is not supported${why === '' ? '' : `: ${why}`}`,
   lost: (node: string) =>
     `ERR evalgate: connection to ${node} lost before the reply, the command may have run or may still run`,
   silent: (node: string, reason: string) =>

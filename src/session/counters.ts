@@ -6,6 +6,8 @@ export class Counters {
   clientsTotal = 0;
   clientsRefused = 0;
   clientsStalled = 0;
+  /** By CLIENT KILL. */
+  clientsKilled = 0;
   requests = 0;
   protocolErrors = 0;
   /** Calls that went up with their body although the client sent a sha: NOSCRIPT that never happened. */

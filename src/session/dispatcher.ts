@@ -63,11 +63,14 @@ export class Dispatcher {
     const { runtime } = this.session;
     const { planner } = runtime;
     const plan = planner.plan(request);
+    const { command } = planner;
+    this.session.client.command = command;
+    if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
     if (!isLookedUp) {
       const answer = lookUpUnknown(runtime, plan, request);
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
-    this.#carryOut(plan, planner.command, request);
+    this.#carryOut(plan, command, request);
   }
 
   #carryOut(plan: Plan, command: Command | undefined, request: Request): void {

@@ -4,6 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { OperatorError } from '../base/operator-error.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
+import type { Clients } from './clients.ts';
 import type { Runtime } from './runtime.ts';
 import { Session } from './session.ts';
 
@@ -17,22 +18,19 @@ export interface ListenAddress {
 export class Listener {
   readonly #runtime: Runtime;
   readonly #server: Server;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions: Clients;
   #ticker: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
+    this.#sessions = runtime.clients;
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
       (socket) => {
         this.#accept(socket);
       },
     );
-  }
-
-  get sessions(): Iterable<Session> {
-    return this.#sessions;
   }
 
   /** Begins to accept; the address bound. Throws an OperatorError when the address cannot be had. */
@@ -97,6 +95,7 @@ export class Listener {
       });
     }
     clearInterval(this.#ticker);
+    this.#sessions.pause.end();
     for (const session of this.#sessions) session.destroy();
   }
 }

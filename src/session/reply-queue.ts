@@ -13,15 +13,22 @@ import { Batch } from '../upstream/batch.ts';
 import type { Exchange } from '../upstream/exchange.ts';
 import type { Outbox } from '../upstream/outbox.ts';
 
+/** How many of the next requests get no reply (CLIENT REPLY): none, one after SKIP, all after OFF. */
+export interface Muting {
+  mutedCount: number;
+}
+
 export class ReplyQueue {
   readonly #outbox: Outbox;
+  readonly #muting: Muting;
   readonly #waiting = new RingQueue<Exchange>();
   /** Where replies are copied that cannot leave yet. */
   #held: Batch | undefined;
   #heldBytes = 0;
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, muting: Muting) {
     this.#outbox = outbox;
+    this.#muting = muting;
   }
 
   /** Requests whose reply has not left. */
@@ -36,17 +43,22 @@ export class ReplyQueue {
 
   /** A request was taken: its reply has its place from now on. */
   expect(exchange: Exchange): void {
+    if (this.#muting.mutedCount > 0) {
+      this.#muting.mutedCount--;
+      exchange.isMuted = true;
+    }
     this.#waiting.push(exchange);
   }
 
   /** The reply of a request stands in bytes [start, end), borrowed until return; beyond ASSEMBLY_BYTES they must never change. */
   settle(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
+    const to = exchange.isMuted ? start : end;
     if (this.#waiting.peek() !== exchange) {
-      this.#hold(exchange, bytes, start, end);
+      this.#hold(exchange, bytes, start, to);
       return;
     }
     this.#waiting.shift();
-    this.#outbox.append(bytes, start, end);
+    this.#outbox.append(bytes, start, to);
     recycle(exchange);
     for (let head = this.#waiting.peek(); head?.reply !== undefined; head = this.#waiting.peek()) {
       this.#waiting.shift();

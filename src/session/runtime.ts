@@ -9,6 +9,7 @@ import type { ScriptRegistry } from '../script/registry.ts';
 import type { Script } from '../script/script.ts';
 import type { Turn } from '../upstream/turn.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 
 export interface Limits {
@@ -42,11 +43,15 @@ export interface Runtime {
   readonly keeper: ScriptKeeper;
   readonly limits: Limits;
   readonly counters: Counters;
+  /** All clients of this process, and whether they are paused. */
+  readonly clients: Clients;
   /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */
   readonly topology: Topology;
   readonly planner: Planner;
   /** What HELLO tells: the version of the servers behind. */
   readonly serverVersion: string;
+  /** The address that CLUSTER SLOTS and the like show; undefined: the one that the client connected to. */
+  readonly announced: { readonly host: string; readonly port: number } | undefined;
   /** The node that a redirect names, if it is part of the topology in force. */
   locate(redirect: Redirect, answering: Node): Node | undefined;
   /** Asks the cluster again, first the node given; settles when that is done, whatever came of it. */

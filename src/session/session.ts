@@ -56,6 +56,10 @@ export class Session implements Flushable, Sink {
   /** The request that comes before all others once its script was looked up. */
   #next: Request | undefined;
   #isLookingUp = false;
+  /** That request has been looked up; else it was put off before anybody asked. */
+  #isLookedUp = false;
+  /** That request waits until clients are paused no more. */
+  #isPostponed = false;
   #accountedBytes = 0;
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
@@ -63,10 +67,10 @@ export class Session implements Flushable, Sink {
     const socket = adoptSharing(accepted, (chunk) => this.guard(() => this.#onData(chunk)));
     this.#socket = socket;
     this.#onClosed = onClosed;
-    this.client = new ClientState(socket);
+    this.client = new ClientState(socket, runtime.turn.now());
     this.#framer = new RequestFramer(runtime.limits);
     this.#outbox = new Outbox(socket, () => this.#onDrained(), CLIENT_BATCH_BYTES);
-    this.#replies = new ReplyQueue(this.#outbox);
+    this.#replies = new ReplyQueue(this.#outbox, this.client);
     const parts = { outbox: this.#outbox, replies: this.#replies, limits: runtime.limits };
     this.#output = new OutputGuard(parts, runtime.turn.now());
     this.repairs = new Repairs(this);
@@ -85,10 +89,21 @@ export class Session implements Flushable, Sink {
     return this.#replies.length;
   }
 
+  /** Bytes of requests that are not dispatched. */
+  get inputBytes(): number {
+    return this.#framer.bufferedBytes + (this.#next?.end ?? 0);
+  }
+
+  /** Bytes of replies that the client has not taken. */
+  get unreadBytes(): number {
+    return this.#output.unreadBytes;
+  }
+
   // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #onData(chunk: Buffer): void {
     if (this.#state !== 'open') return;
+    this.client.isActive = true;
     this.#framer.push(chunk);
     if (!this.#isBlocked) this.#pump();
     if (this.#isBlocked) this.#framer.keep();
@@ -107,7 +122,7 @@ export class Session implements Flushable, Sink {
       if (this.#next !== undefined) {
         const request = this.#next;
         this.#next = undefined;
-        this.dispatcher.dispatch(request, true);
+        this.dispatcher.dispatch(request, this.#isLookedUp);
         continue;
       }
       const step = this.#framer.next();
@@ -122,7 +137,7 @@ export class Session implements Flushable, Sink {
   #mayDispatch(): boolean {
     const { limits, counters, topology } = this.runtime;
     if (this.#state !== 'open' || this.#exclusive !== undefined || this.repairs.isActive) return false;
-    if (this.#isLookingUp) return false;
+    if (this.#isLookingUp || this.#isPostponed) return false;
     const inFlight = this.#replies.length;
     if (topology !== this.topology) {
       if (inFlight > 0) return false;
@@ -176,12 +191,26 @@ export class Session implements Flushable, Sink {
   /** The request that is being dispatched waits, and all behind it; then it is dispatched once more. */
   dispatchAgain(request: Request, answer: Promise<unknown>): void {
     this.#next = request;
+    this.#isLookedUp = true;
     this.#isLookingUp = true;
     const proceed = (): void => {
       this.#isLookingUp = false;
       this.runtime.turn.schedule(this);
     };
     answer.then(proceed, proceed);
+  }
+
+  /** The request that is being dispatched waits, and all behind it, until `onUnpaused`. */
+  postpone(request: Request): void {
+    this.#next = request;
+    this.#isLookedUp = false;
+    this.#isPostponed = true;
+  }
+
+  /** Clients are paused no more. */
+  onUnpaused(): void {
+    this.#isPostponed = false;
+    if (this.#isBlocked) this.runtime.turn.schedule(this);
   }
 
   /** Nothing else is dispatched until this request is settled. */
@@ -287,14 +316,14 @@ export class Session implements Flushable, Sink {
 
   /** Brings the total over all clients up to date. */
   #account(): void {
-    const inputBytes = this.#framer.bufferedBytes + (this.#next?.end ?? 0);
-    const bytes = this.#output.unreadBytes + this.#inFlightBytes + inputBytes;
+    const bytes = this.#output.unreadBytes + this.#inFlightBytes + this.inputBytes;
     this.runtime.counters.bufferedBytes += bytes - this.#accountedBytes;
     this.#accountedBytes = bytes;
   }
 
   /** Called by the listener's tick: closes a client that owes us reading for too long, and wakes a blocked one. */
   tick(nowMs: number): void {
+    this.client.tick(nowMs);
     if (this.#output.isStalled(nowMs)) {
       this.runtime.counters.clientsStalled++;
       this.destroy();

@@ -85,6 +85,8 @@ export class Exchange {
   reply: Batch | undefined = undefined;
   replyStart = 0;
   replyEnd = 0;
+  /** The client does not want the reply (CLIENT REPLY): it keeps its place in the order, and nothing leaves. */
+  isMuted = false;
 
   constructor(sink: Sink, seq: number, command: Command | undefined, slot: number) {
     this.sink = sink;
@@ -114,6 +116,7 @@ export class Exchange {
     this.countedBytes = 0;
     this.start = 0;
     this.end = 0;
+    this.isMuted = false;
     if (free.length < KEEP_FREE) free.push(this);
   }
 

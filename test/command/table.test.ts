@@ -131,7 +131,7 @@ describe('overrides, additions and handling rows', () => {
   });
 
   /** Not in 7.0, or not in a server without its option. */
-  const NEWER = ['waitaof', 'client|setinfo', 'script|show', 'cluster|help'];
+  const NEWER = ['waitaof', 'client|setinfo', 'client|no-touch', 'cluster|myshardid', 'script|show', 'cluster|help'];
 
   it('every handling row has a reason, and every name in it is known and stands once', () => {
     const names = HANDLING.flatMap((row) => row.names);

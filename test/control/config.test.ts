@@ -175,7 +175,16 @@ describe('loadConfig', () => {
         'scripting.store must be {type: memory}, {type: directory, path: …} or {type: cluster, prefix: …}: current value is "cluster"',
       ],
     ],
-    ['an unknown key', `${NODES}listen: {prot: 1}`, ['listen.prot is not a key here: known are host, port, drain_ms']],
+    [
+      'an address without a port to announce',
+      `${NODES}listen: {announce: redis.example.com}`,
+      ['listen.announce must be host:port, [host]:port for IPv6: current value is "redis.example.com"'],
+    ],
+    [
+      'an unknown key',
+      `${NODES}listen: {prot: 1}`,
+      ['listen.prot is not a key here: known are host, port, announce, drain_ms'],
+    ],
     ['an unknown section', `${NODES}admin: {port: 1}`, [`admin is not a key here: known are ${sections}`]],
     ['a section that is a list', `${NODES}log: [a]`, ['log must be a map: current value is a list']],
     ['a file that is a text', 'hello', ['the file must be a map: current value is "hello"']],

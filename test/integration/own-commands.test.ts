@@ -106,32 +106,28 @@ describe("a client's own connection", () => {
     'SUBSCRIBE c',
     'SSUBSCRIBE c',
     'AUTH password',
-    'CLUSTER NODES',
-    'CLUSTER SLOTS',
     'CLUSTER FAILOVER',
-    'CLUSTER BOGUS',
-    'CLIENT LIST',
     'CLIENT TRACKING ON',
-    'CLIENT KILL x',
-    'CLIENT BOGUS',
     'MONITOR',
     'DEBUG SLEEP 0',
     'SHUTDOWN',
     'REPLICAOF NO ONE',
     'MIGRATE h 1 k 0 1',
-    'MODULE LIST',
+    'MODULE LOAD x',
     'SYNC',
     'PSYNC ? -1',
-    'BGSAVE',
     'FUNCTION STATS',
-    'ACL SETUSER x',
+    'CLUSTER ADDSLOTS 1',
+    'CLUSTER SETSLOT 1 STABLE',
+    'CLUSTER MEET h 1',
+    'FAILOVER',
   ];
   for (const command of refused) {
-    it(`${command} is not supported, and says so`, async () => {
+    it(`${command} is not supported, and says why`, async () => {
       const words = command.split(' ');
       const reply = await text(...words);
-      assert.match(reply, /^-ERR evalgate: '[A-Z ]+' is not supported\r\n$/);
-      assert.ok(command.startsWith(/'(.+)'/.exec(reply)?.[1] ?? '?'), reply);
+      assert.match(reply, /^-ERR evalgate: '[A-Z ]+' is not supported: [^\r\n]{10,}\r\n$/);
+      assert.ok(command.startsWith(/'([^']+)'/.exec(reply)?.[1] ?? '?'), reply);
     });
   }
 

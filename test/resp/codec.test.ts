@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { decodeReply, ReplyError } from '../../src/resp/decode.ts';
-import { encodeArray, encodeBulk, encodeCommand, encodeInteger } from '../../src/resp/encode.ts';
+import {
+  encodeArray,
+  encodeBulk,
+  encodeCommand,
+  encodeInteger,
+  encodeMap,
+  encodeSet,
+  encodeVerbatim,
+} from '../../src/resp/encode.ts';
 
 describe('encodeCommand', () => {
   it('counts bytes, not characters, and takes bytes as they are', () => {
@@ -20,6 +28,20 @@ describe('encodeBulk, encodeInteger, encodeArray', () => {
       String(encodeArray([encodeInteger(1), encodeArray([encodeBulk('')])])),
       '*2\r\n:1\r\n*1\r\n$0\r\n\r\n',
     );
+  });
+});
+
+describe('encodeMap, encodeSet, encodeVerbatim', () => {
+  it('encode for either protocol', () => {
+    const [key, value] = [encodeBulk('k'), encodeInteger(1)];
+    assert.equal(String(encodeMap(2, [[key, value]])), '*2\r\n$1\r\nk\r\n:1\r\n');
+    assert.equal(String(encodeMap(3, [[key, value]])), '%1\r\n$1\r\nk\r\n:1\r\n');
+    assert.equal(String(encodeMap(2, [])), '*0\r\n');
+    assert.equal(String(encodeMap(3, [])), '%0\r\n');
+    assert.equal(String(encodeSet(2, [value])), '*1\r\n:1\r\n');
+    assert.equal(String(encodeSet(3, [value])), '~1\r\n:1\r\n');
+    assert.equal(String(encodeVerbatim(2, Buffer.from('a\n'))), '$2\r\na\n\r\n');
+    assert.equal(String(encodeVerbatim(3, Buffer.from('a\n'))), '=6\r\ntxt:a\n\r\n');
   });
 });
 

@@ -16,6 +16,7 @@ const SPECIFIED: [actual: string, text: string][] = [
   [REDIS.crossSlot, "CROSSSLOT Keys in request don't hash to the same slot"],
   [EVALGATE.partFailed, ', other parts may have run'],
   [EVALGATE.notSupported('MULTI'), "ERR evalgate: 'MULTI' is not supported"],
+  [EVALGATE.notSupported('MULTI', 'a reason'), "ERR evalgate: 'MULTI' is not supported: a reason"],
   [
     EVALGATE.lost('127.0.0.1:7001'),
     'ERR evalgate: connection to 127.0.0.1:7001 lost before the reply, the command may have run or may still run',
