@@ -85,9 +85,9 @@ export const NOTES: Readonly<Record<string, string>> = {
   'client|kill':
     "Ends clients of this evalgate. By address, or with `ID`, `TYPE`, `ADDR`, `LADDR`, `USER`, `SKIPME`. What a node has already got of a killed client's requests may still run. A `USER` that does not exist gives 0, not an error.",
   'client|pause':
-    'Requests of all clients of this evalgate wait, after `WRITE` those that may write: write commands, EVAL, EVALSHA, FCALL, EXEC, PUBLISH, SPUBLISH, PFCOUNT. What was sent before goes on; nodes and other evalgates are not told. Other than in Redis, `CLIENT` itself never waits, so that `CLIENT UNPAUSE` always works.',
+    'Requests of all clients of this evalgate wait, after `WRITE` those that may write: write commands, EVAL, EVALSHA, FCALL, EXEC, PUBLISH, SPUBLISH, PFCOUNT. What was sent before goes on; nodes and other evalgates are not told, and blocked clients that are served meanwhile get their reply. Other than in Redis, `CLIENT` itself never waits, so that `CLIENT UNPAUSE` always works.',
   'client|unpause': 'Ends the pause at once.',
-  'client|unblock': '1 if that client waits in a blocking command, else 0.',
+  'client|unblock': '1 if that client waits in a blocking command, else 0. A `WAIT` goes on.',
   'client|reply': '`ON`, `OFF`, `SKIP`, as in Redis, in pipelines too. Nodes reply all the same; evalgate drops it.',
   'client|no-evict': 'OK, without effect: evalgate does not evict clients.',
   'client|no-touch': 'OK, without effect: nodes do not know of it, so keys count as used.',

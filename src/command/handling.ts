@@ -120,7 +120,7 @@ export const HANDLING: readonly HandlingRow[] = [
   {
     names: ['cluster'],
     handling: 'unsupported',
-    reason: 'changes the cluster behind evalgate, which shows itself as one node: ask a node of the cluster',
+    reason: 'is about the nodes behind evalgate, which shows itself as one node: ask a node of the cluster',
   },
   {
     names: ['monitor'],

@@ -31,6 +31,8 @@ import type { Runtime } from './runtime.ts';
 
 /** How long a client that is being closed may take to read the last reply. */
 const LINGER_MS = 1000;
+/** What is read of a client while it is paused: its end has to be seen, too, and a paused socket does not tell. */
+const READ_AHEAD_BYTES = 16 * 1024;
 
 export class Session implements Flushable, Sink {
   isScheduled = false;
@@ -106,13 +108,16 @@ export class Session implements Flushable, Sink {
     this.client.isActive = true;
     this.#framer.push(chunk);
     if (!this.#isBlocked) this.#pump();
-    if (this.#isBlocked) this.#framer.keep();
+    if (!this.#isBlocked) return;
+    this.#framer.keep();
+    this.#slowInput();
+    if (this.#isPostponed) this.runtime.turn.schedule(this);
   }
 
   #onEnd(): void {
     this.#inputEnded = true;
-    // As in Redis: a client that waits on a node and closes its side is gone.
-    if (this.dispatcher.lent.size > 0) return this.destroy();
+    // As in Redis: a client that waits on a node, or for the end of a pause, and closes its side is gone.
+    if (this.dispatcher.lent.size > 0 || this.#isPostponed) return this.destroy();
     if (!this.#isBlocked) this.#closeWhenDone();
   }
 
@@ -149,9 +154,15 @@ export class Session implements Flushable, Sink {
   }
 
   #block(): void {
-    if (this.#isBlocked) return;
+    if (this.#isBlocked && !this.#isPostponed) return;
     this.#isBlocked = true;
-    this.#socket.pause();
+    this.#slowInput();
+  }
+
+  /** Nothing is read while nothing is dispatched, but a little of a client that is paused. */
+  #slowInput(): void {
+    if (this.#isPostponed && this.#framer.bufferedBytes <= READ_AHEAD_BYTES) this.#socket.resume();
+    else this.#socket.pause();
   }
 
   #unblock(): void {

@@ -328,6 +328,21 @@ describe('CLIENT', () => {
       assert.equal(await other.text('GET', '{pause}killed'), '$-1\r\n');
     });
 
+    it('a held client that goes away, or closes its side, is gone at once, and what it sent does not run', async () => {
+      await other.text('CLIENT', 'PAUSE', 60_000);
+      const third = await connect();
+      client.send(requests('SET {pause}gone 1'));
+      third.send(requests('SET {pause}gone 2'));
+      assert.ok(await isHeld(client));
+      await waitFor('both are held', () => [...gateway.proxy.clients].filter((one) => one.isBlocked).length === 2);
+      client.close();
+      third.endWrites();
+      await waitFor('both are gone', () => gateway.proxy.clients.size === 1);
+      assert.equal(gateway.proxy.counters.bufferedBytes, 0);
+      await other.text('CLIENT', 'UNPAUSE');
+      assert.equal(await other.text('GET', '{pause}gone'), '$-1\r\n');
+    });
+
     it('holds a client with much to say without holding all it says', async () => {
       await other.text('CLIENT', 'PAUSE', 60_000);
       const value = Buffer.alloc(1024 * 1024, 'v');

@@ -65,7 +65,7 @@ const PLANS: [request: string, plan: string][] = [
   ['client nosuch x', "-ERR unknown subcommand 'nosuch'. Try CLIENT HELP."],
   [
     'CLUSTER FORGET x',
-    "-ERR evalgate: 'CLUSTER FORGET' is not supported: changes the cluster behind evalgate, which shows itself as one node: ask a node of the cluster",
+    "-ERR evalgate: 'CLUSTER FORGET' is not supported: is about the nodes behind evalgate, which shows itself as one node: ask a node of the cluster",
   ],
   ['CLUSTER', "-ERR wrong number of arguments for 'cluster' command"],
   ['CLUSTER SLOTS', 'local cluster|slots'],
