@@ -65,11 +65,11 @@ export class Dispatcher {
     const plan = planner.plan(request);
     const { command } = planner;
     this.session.client.command = command;
-    if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
     if (!isLookedUp) {
       const answer = lookUpUnknown(runtime, plan, request);
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
+    if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
     this.#carryOut(plan, command, request);
   }
 

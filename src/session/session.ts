@@ -58,9 +58,7 @@ export class Session implements Flushable, Sink {
   /** The request that comes before all others once its script was looked up. */
   #next: Request | undefined;
   #isLookingUp = false;
-  /** That request has been looked up; else it was put off before anybody asked. */
-  #isLookedUp = false;
-  /** That request waits until clients are paused no more. */
+  /** It waits until clients are paused no more. */
   #isPostponed = false;
   #accountedBytes = 0;
 
@@ -127,7 +125,7 @@ export class Session implements Flushable, Sink {
       if (this.#next !== undefined) {
         const request = this.#next;
         this.#next = undefined;
-        this.dispatcher.dispatch(request, this.#isLookedUp);
+        this.dispatcher.dispatch(request, true);
         continue;
       }
       const step = this.#framer.next();
@@ -202,7 +200,6 @@ export class Session implements Flushable, Sink {
   /** The request that is being dispatched waits, and all behind it; then it is dispatched once more. */
   dispatchAgain(request: Request, answer: Promise<unknown>): void {
     this.#next = request;
-    this.#isLookedUp = true;
     this.#isLookingUp = true;
     const proceed = (): void => {
       this.#isLookingUp = false;
@@ -214,7 +211,6 @@ export class Session implements Flushable, Sink {
   /** The request that is being dispatched waits, and all behind it, until `onUnpaused`. */
   postpone(request: Request): void {
     this.#next = request;
-    this.#isLookedUp = false;
     this.#isPostponed = true;
   }
 
