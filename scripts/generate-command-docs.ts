@@ -98,7 +98,8 @@ const SECTIONS: readonly Section[] = [
     title: 'Clients',
     text: [
       'CLIENT is about the clients of this evalgate, which no node knows. Each evalgate has its own: ids, names and pauses',
-      'are not shared between them. Errors have the texts of Redis.',
+      'are not shared between them. Errors have the texts of Redis. No node is asked, so the ACL of the nodes does not judge',
+      'them: every client may list, pause and end the others.',
     ],
     holds: (command) => command.handling === 'client',
     form: 'table',
