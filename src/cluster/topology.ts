@@ -29,6 +29,7 @@ export interface Topology {
   readonly shards: readonly Shard[];
   /** The shard of each slot; undefined where none is known. */
   readonly bySlot: readonly (Shard | undefined)[];
+  /** All of the shards, and masters without slots as far as they are known. By id. */
   readonly nodes: ReadonlyMap<string, Node>;
   /** Equal for equal pictures. */
   readonly signature: string;
@@ -64,6 +65,14 @@ export function topologyFromSlots(reply: unknown, context: AddressContext): Topo
   }
   const signature = [...drafts.values()].map(signatureOf).sort().join('\n');
   return Object.freeze({ shards, bySlot, nodes, signature });
+}
+
+/** The same with masters that own no slot (slotless.ts). */
+export function withSlotless(topology: Topology, slotless: readonly Node[]): Topology {
+  if (slotless.length === 0) return topology;
+  const nodes = new Map([...topology.nodes, ...slotless.map((node) => [node.id, node] as const)]);
+  const addresses = slotless.map((node) => `${node.id}@${node.address}`).sort();
+  return Object.freeze({ ...topology, nodes, signature: `${topology.signature}\n${addresses.join('\n')}` });
 }
 
 interface Draft {

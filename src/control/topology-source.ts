@@ -2,11 +2,13 @@
  * Finds out who owns which slot, and publishes a new `Topology` when that changed.
  *
  * Asked are, one after another until one answers: the node that sent a MOVED (others lag behind it), the nodes known,
- * the seeds. One refresh at a time; who asks for one meanwhile waits for the next, because the one under way may have
- * been answered before the change. While a primary does not answer, it is repeated every 200 ms.
+ * the seeds. Each is asked for the slots, and for masters that own none yet. One refresh at a time; who asks for one
+ * meanwhile waits for the next, because the one under way may have been answered before the change. While a primary does
+ * not answer, it is repeated every 200 ms.
  */
 import type { Logger } from 'pino';
 import type { Redirect } from '../cluster/redirect.ts';
+import { slotlessMasters } from '../cluster/slotless.ts';
 import {
   type AddressContext,
   EMPTY_TOPOLOGY,
@@ -15,6 +17,7 @@ import {
   type Node,
   type Topology,
   topologyFromSlots,
+  withSlotless,
 } from '../cluster/topology.ts';
 import type { ControlClients } from './control-clients.ts';
 import type { HostPort } from './host-port.ts';
@@ -25,7 +28,7 @@ export interface TopologySourceOptions {
   readonly seeds: readonly HostPort[];
   readonly natMap: AddressContext['natMap'];
   readonly refreshIntervalMs: number;
-  readonly clients: ControlClients;
+  readonly clients: Pick<ControlClients, 'call' | 'retain'>;
   readonly log: Logger;
   readonly onChange: (topology: Topology) => void;
 }
@@ -103,8 +106,7 @@ export class TopologySource {
     for (const node of this.#candidates(first)) {
       if (this.#isStopped) return;
       try {
-        const reply = await this.#options.clients.call(node, 'CLUSTER', 'SLOTS');
-        const topology = topologyFromSlots(reply, { askedHost: node.host, natMap: this.#options.natMap });
+        const topology = await this.#topologySeenBy(node);
         if (topology.shards.length === 0) throw new Error('knows no slots');
         this.#accept(topology);
         await this.#clearSuspects();
@@ -114,6 +116,18 @@ export class TopologySource {
       }
     }
     this.#report(problems.join('; '));
+  }
+
+  async #topologySeenBy(node: Pick<Node, 'host' | 'port' | 'address'>): Promise<Topology> {
+    const { clients, natMap } = this.#options;
+    const context = { askedHost: node.host, natMap };
+    // Masters without slots are a help, not a must: a node that does not tell them is good enough.
+    const [slots, nodes] = await Promise.all([
+      clients.call(node, 'CLUSTER', 'SLOTS'),
+      clients.call(node, 'CLUSTER', 'NODES').catch(() => ''),
+    ]);
+    const topology = topologyFromSlots(slots, context);
+    return withSlotless(topology, slotlessMasters(nodes, context, topology.nodes));
   }
 
   /** Whom to ask, in order, each once. */

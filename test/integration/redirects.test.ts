@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { RawClient } from '../support/client.ts';
-import { beginSlotMove, endSlotMove, moveKeys, type SlotMove, tagInSlot } from '../support/cluster.ts';
+import { beginSlotMove, endSlotMove, moveKeys, type SlotMove, tagInSlot, waitUntilAgreed } from '../support/cluster.ts';
 import { Gateway } from '../support/gateway.ts';
 
 const COUNT = "return redis.call('INCRBY', KEYS[1], ARGV[1])";
@@ -64,6 +64,22 @@ describe('redirects', () => {
     assert.deepEqual(replies.map(String), [':6\r\n', ':16\r\n', ':116\r\n', ':1116\r\n', ':11116\r\n', ':11116\r\n']);
     await endSlotMove(move, gateway.cluster);
     assert.equal(await client.text('GET', `${tag}k`), '$5\r\n11116\r\n');
+  });
+
+  it('ASK is followed to a new node that owns no slot yet, however long its first slot takes', async () => {
+    const sha = (await client.text('SCRIPT', 'LOAD', COUNT)).split('\r\n')[1] ?? '';
+    await client.command('SET', `${tag}k`, '5');
+    const toNew = { ...move, to: await gateway.cluster.addNode() };
+    await waitUntilAgreed(gateway.cluster);
+    await beginSlotMove(toNew);
+    await moveKeys(toNew);
+    const replies = await client.pipeline([
+      ['INCR', `${tag}k`],
+      ['EVALSHA', sha, '1', `${tag}k`, '10'],
+    ]);
+    assert.deepEqual(replies.map(String), [':6\r\n', ':16\r\n']);
+    await endSlotMove(toNew, gateway.cluster);
+    assert.equal(await client.text('GET', `${tag}k`), '$2\r\n16\r\n');
   });
 
   it('TRYAGAIN waits until the keys are together again', async () => {
