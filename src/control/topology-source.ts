@@ -45,6 +45,7 @@ export class TopologySource {
   #problem = '';
   /** Primaries that lost a connection and have not answered since. */
   readonly #suspects = new Set<string>();
+  readonly #pinging = new Set<string>();
 
   constructor(options: TopologySourceOptions) {
     this.#options = options;
@@ -109,7 +110,7 @@ export class TopologySource {
         const topology = await this.#topologySeenBy(node);
         if (topology.shards.length === 0) throw new Error('knows no slots');
         this.#accept(topology);
-        await this.#clearSuspects();
+        this.#clearSuspects();
         return;
       } catch (error) {
         problems.push(`${node.address}: ${error instanceof Error ? error.message : String(error)}`);
@@ -158,25 +159,28 @@ export class TopologySource {
     this.#problem = problem;
   }
 
-  /** A suspect is cleared when it answers, or when it is no primary any more. */
-  async #clearSuspects(): Promise<void> {
+  /**
+   * A suspect is cleared when it answers, or when it is no primary any more. Not waited for: a frozen node would hold up
+   * whoever waits to hear of its successor.
+   */
+  #clearSuspects(): void {
     const primaries = new Map(this.current.shards.map(({ primary }) => [primary.address, primary]));
-    await Promise.all(
-      [...this.#suspects].map(async (address) => {
-        const primary = primaries.get(address);
-        const answers = primary === undefined || (await this.#answers(primary));
-        if (answers) this.#suspects.delete(address);
-      }),
-    );
+    for (const address of this.#suspects) {
+      const primary = primaries.get(address);
+      if (primary === undefined) this.#suspects.delete(address);
+      else if (!this.#pinging.has(address)) void this.#ping(primary);
+    }
   }
 
-  async #answers(node: Node): Promise<boolean> {
+  async #ping(node: Node): Promise<void> {
+    this.#pinging.add(node.address);
     try {
       await this.#options.clients.call(node, 'PING');
-      return true;
+      this.#suspects.delete(node.address);
     } catch (error) {
-      return isReply(error);
+      if (isReply(error)) this.#suspects.delete(node.address);
     }
+    this.#pinging.delete(node.address);
   }
 }
 
