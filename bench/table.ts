@@ -1,4 +1,4 @@
-/** Rows of text as one table: aligned for a terminal, or Markdown. */
+/** Rows of text as one table: aligned for a terminal, or Markdown. Columns of figures stand to the right. */
 
 export function formatTable(
   header: readonly string[],
@@ -7,18 +7,14 @@ export function formatTable(
 ): string {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  const isFigure = header.map((_, column) => rows.every((row) => !/\p{L}/u.test(row[column] ?? '')));
   const lines = all.map((row) => {
     const cells = row.map((cell, column) =>
-      isFigure(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+      isFigure[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
     );
     return markdown ? `| ${cells.join(' | ')} |` : cells.join('  ').trimEnd();
   });
-  const rule = widths.map((width, column) => (isFigure(column) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
+  const rule = widths.map((width, column) => (isFigure[column] ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
   lines.splice(1, 0, markdown ? `| ${rule.join(' | ')} |` : widths.map((width) => '-'.repeat(width)).join('  '));
   return lines.join('\n');
-}
-
-/** The first column names the workload and the third the way; all others are figures. */
-function isFigure(column: number): boolean {
-  return column !== 0 && column !== 2;
 }
