@@ -80,7 +80,10 @@ export class ProxyServer implements Runtime {
     this.#config = config;
     this.#log = log;
     this.limits = limitsFrom(config);
-    this.#scripts = new ScriptMemory(config, log, (script) => this.upstream.forgetScript(script));
+    this.#scripts = new ScriptMemory(config, log, {
+      onForgotten: (script) => this.upstream.forgetScript(script),
+      onFlushed: () => this.upstream.flushScripts(),
+    });
     this.registry = this.#scripts.registry;
     this.keeper = this.#scripts.keeper;
     this.#refusalLog = new RefusalLog(log);

@@ -20,6 +20,13 @@ const FLOOD_ADVICE =
 /** Damaged entries that are remembered as told. */
 const MAX_TOLD = 1000;
 
+export interface ScriptMemoryEvents {
+  /** The registry let go of a script, whose number will be used again. */
+  readonly onForgotten: (script: Script) => void;
+  /** Scripts were flushed, by whichever evalgate, and are forgotten. */
+  readonly onFlushed: () => void;
+}
+
 export class ScriptMemory {
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
@@ -28,8 +35,7 @@ export class ScriptMemory {
   readonly #lasting: StoreKeeper | undefined;
   readonly #told = new Set<string>();
 
-  /** `onForgotten`: the registry let go of a script, whose number will be used again. */
-  constructor(config: Config, log: Logger, onForgotten: (script: Script) => void) {
+  constructor(config: Config, log: Logger, events: ScriptMemoryEvents) {
     const { registry_max_bytes: maxBytes } = config.scripting;
     this.#log = log;
     const floods = new FloodWatch(({ shas, line, source, count }) => {
@@ -39,18 +45,19 @@ export class ScriptMemory {
       maxBytes,
       onForgotten: (script) => {
         this.#lasting?.onForgotten(script);
-        onForgotten(script);
+        events.onForgotten(script);
       },
       onLearned: (script) => floods.note(script),
       onReused: (script) => this.#lasting?.onReused(script),
     });
     const store = storeFrom(config, (entry, reason) => this.#onDamaged(entry, reason));
     const { registry, counters } = this;
+    const { onFlushed } = events;
     this.#lasting =
       store === undefined
         ? undefined
-        : new StoreKeeper({ store, registry, log, counters, maxEvalBytesPerDay: maxBytes });
-    this.keeper = this.#lasting ?? new MemoryKeeper(registry);
+        : new StoreKeeper({ store, registry, log, counters, onFlushed, maxEvalBytesPerDay: maxBytes });
+    this.keeper = this.#lasting ?? new MemoryKeeper(registry, onFlushed);
   }
 
   /** Reads back what the store holds; resolves when that is done or has taken too long. Never rejects. */

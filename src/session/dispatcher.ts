@@ -252,7 +252,8 @@ export class Dispatcher {
     if (verdict.kind !== 'heal') return true;
     const { call } = exchange;
     if (call === undefined || call.mustSendBody) return false;
-    call.script ??= this.#scriptNamedBy(exchange);
+    // Flushed since it was sent: it is known again, or the NOSCRIPT is right.
+    if (call.form === 'evalsha' && (call.script?.number ?? -1) < 0) call.script = this.#scriptNamedBy(exchange);
     return call.script !== undefined;
   }
 

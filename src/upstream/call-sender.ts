@@ -67,8 +67,12 @@ function sendCall(exchange: Exchange, call: Call, route: Route): void {
   if (script !== undefined && form === 'eval') connection.marks.add(script);
 }
 
-/** By sha if the node has the script, as far as this connection knows, and will keep it; else with the body. */
+/**
+ * By sha if the node has the script, as far as this connection knows, and will keep it; else with the body. A
+ * call by sha of a script that was flushed meanwhile must not bring it back.
+ */
 function formFor(call: Call, script: Script, connection: Connection): CallForm {
+  if (script.number < 0 && call.form === 'evalsha') return 'evalsha';
   const { facts, options } = connection.pool;
   const isKept = script.origin === 'load' || !facts.evictsScripts || facts.recent.touch(script);
   if (call.mustSendBody || script.mimicsNoscript || !isKept || !connection.marks.has(script)) return 'eval';

@@ -148,6 +148,24 @@ export class Pool {
     this.facts.recent.delete(script);
   }
 
+  /**
+   * Scripts were forgotten, here or by another evalgate: SCRIPT FLUSH goes out on every connection, behind the bodies that
+   * were sent there before, or they would stay on the node, known to nobody.
+   */
+  flushScripts(): void {
+    const { facts } = this;
+    const sink = {
+      onReply: (_: Exchange, bytes: Buffer, start: number) => {
+        if (bytes.toString('latin1', start, start + 6) === '-BUSY ') facts.owesFlush = true;
+        this.dropAllMarks();
+      },
+      // With the connection went what it carried.
+      onFailure: () => {},
+    };
+    for (const connection of this.#connections) connection.sendOwn(new Exchange(sink, 0, undefined, 0), FLUSH);
+    this.dropAllMarks();
+  }
+
   /** Sends the SCRIPT FLUSH that could not reach the node, if it is reachable now. */
   flushOwed(): void {
     const { facts } = this;

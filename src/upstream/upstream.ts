@@ -63,6 +63,11 @@ export class Upstream {
     for (const pool of this.#pools.values()) pool.dropMark(script);
   }
 
+  /** Scripts were flushed and are forgotten: no body that is on its way may bring one back. */
+  flushScripts(): void {
+    for (const pool of this.#pools.values()) pool.flushScripts();
+  }
+
   /** Closes what is idle and belongs to no node of the topology. */
   retain(topology: Topology): void {
     const addresses = new Set([...topology.nodes.values()].map((node) => node.address));

@@ -163,6 +163,33 @@ describe('script stores', () => {
       await assertCallable(a.client, other);
     });
 
+    it('SCRIPT FLUSH under load leaves the scripts in use on no node', async (t) => {
+      const [a, b] = [await start(t, shared()), await start(t, shared())];
+      const sha = await load(a.client);
+      await assertCallable(b.client, sha);
+      let isDone = false;
+      const calls = KEYS.map((key) => ['EVALSHA', sha, 1, key]);
+      const callers = [a, b].map(async ({ proxy }) => {
+        const client = await RawClient.connect(proxy.address.port);
+        while (!isDone) await client.pipeline([...calls, ...calls, ...calls]);
+        client.close();
+      });
+      await Promise.all(
+        [a, b].map(({ proxy }) => {
+          const called = proxy.counters.requests + 200;
+          return waitFor('it is called', () => proxy.counters.requests > called);
+        }),
+      );
+      assert.equal(await a.client.text('SCRIPT', 'FLUSH'), '+OK\r\n');
+      await waitFor('both have forgotten it', () => [a, b].every(({ proxy }) => proxy.registry.count === 0));
+      const isOn = () => Promise.all(cluster.masters.map((node) => node.client().script('EXISTS', sha)));
+      await waitFor('no node has it', async () => (await isOn()).flat().every((has) => has === 0));
+      for (const { client } of [a, b]) for (const call of calls) assert.match(await client.text(...call), NOSCRIPT);
+      isDone = true;
+      await Promise.all(callers);
+      assert.deepEqual((await isOn()).flat(), [0, 0, 0]);
+    });
+
     it('a new proxy knows what was loaded before it came, and nothing that was flushed', async (t) => {
       const a = await start(t, shared());
       const flushed = await load(a.client);

@@ -16,6 +16,7 @@ const BODY = 'return 1';
 interface Bench {
   readonly node: FakeNode;
   readonly connection: Connection;
+  readonly registry: ScriptRegistry;
   readonly loaded: Script;
   readonly learned: Script;
   /** Sends a client's request, as the session does, and waits for its reply. */
@@ -49,6 +50,7 @@ async function setUp(
   return {
     node,
     connection,
+    registry,
     learned: registry.learn(Buffer.from(BODY)) as Script,
     loaded: registry.load(Buffer.from('return 2')) as Script,
     send: async (args, script, { isAsking = false, mustSendBody = false } = {}) => {
@@ -124,6 +126,16 @@ describe('sendExchange', () => {
     await send(['EVALSHA', loaded.sha, '1', 'k'], loaded);
     node.expect('EVALSHA', loaded.sha, '1', 'k').reply(OK);
     await send(['EVALSHA', loaded.sha, '1', 'k'], loaded);
+  });
+
+  it('does not bring back a script that was flushed after the request was sent', async (t) => {
+    const { node, send, again, loaded, registry } = await setUp(t);
+    node.expect('SCRIPT', 'LOAD', 'return 2').reply(`$40\r\n${loaded.sha}\r\n`);
+    node.expect('EVAL', 'return 2', '1', 'k').reply('-TRYAGAIN x\r\n');
+    const exchange = await send(['EVALSHA', loaded.sha, '1', 'k'], loaded);
+    registry.clear();
+    node.expect('EVALSHA', loaded.sha, '1', 'k').reply('-NOSCRIPT x\r\n');
+    await again(exchange);
   });
 
   it('runs a script although its SCRIPT LOAD is refused', async (t) => {

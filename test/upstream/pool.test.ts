@@ -160,6 +160,30 @@ describe('Pool', () => {
     assert.equal(next.state, 'ready');
   });
 
+  it('flushes scripts behind the bodies that were sent before', async (t) => {
+    const { pool, node, open, sink } = await setUp(t);
+    const connection = await open();
+    node.expect('EVAL', 'a', '0').reply(':1\r\n');
+    node.expect('SCRIPT', 'FLUSH').reply('+OK\r\n');
+    sink.send(connection, 1, 'EVAL', 'a', '0');
+    pool.flushScripts();
+    await until('all is answered', () => connection.unansweredCount === 0);
+  });
+
+  it('flushes scripts on every connection, and once more where a script ran', async (t) => {
+    const { pool, facts, node, open } = await setUp(t);
+    const connections = [await open(), await open()];
+    const script = scriptFromBody(Buffer.from('a'), 'load');
+    script.number = 0;
+    for (const { marks } of connections) marks.add(script);
+    node.expect('SCRIPT', 'FLUSH').reply('+OK\r\n');
+    node.expect('SCRIPT', 'FLUSH').reply('-BUSY x\r\n');
+    pool.flushScripts();
+    assert.ok(connections.every(({ marks }) => !marks.has(script)));
+    await until('both have answered', () => connections.every(({ unansweredCount }) => unansweredCount === 0));
+    assert.equal(facts.owesFlush, true);
+  });
+
   it('tells of a lost node once, and of its return', async (t) => {
     const { pool, node, open, events } = await setUp(t);
     const first = await open();

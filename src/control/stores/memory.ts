@@ -7,8 +7,12 @@ const DONE = Promise.resolve();
 export class MemoryKeeper implements ScriptKeeper {
   readonly #registry: ScriptRegistry;
 
-  constructor(registry: ScriptRegistry) {
+  readonly #onFlushed: () => void;
+
+  /** `onFlushed`: scripts are forgotten. */
+  constructor(registry: ScriptRegistry, onFlushed: () => void) {
     this.#registry = registry;
+    this.#onFlushed = onFlushed;
   }
 
   keep(): Promise<void> {
@@ -17,6 +21,7 @@ export class MemoryKeeper implements ScriptKeeper {
 
   flush(): Promise<void> {
     this.#registry.clear();
+    this.#onFlushed();
     return DONE;
   }
 

@@ -37,6 +37,8 @@ export interface StoreKeeperOptions {
   readonly registry: ScriptRegistry;
   readonly log: Logger;
   readonly counters: StoreCounters;
+  /** Scripts are forgotten, because they were flushed here or elsewhere. */
+  readonly onFlushed?: () => void;
   /** Bytes of EVAL-origin bodies that are written in a day. */
   readonly maxEvalBytesPerDay: number;
   /** Milliseconds since 1970; the computer's clock unless given. */
@@ -49,6 +51,7 @@ export class StoreKeeper implements ScriptKeeper {
   readonly #log: Logger;
   readonly #counters: StoreCounters;
   readonly #now: () => number;
+  readonly #onFlushed: () => void;
   /** What the store holds, or will: LOAD origin, and EVAL origin from the second use. */
   readonly #kept = new Map<Sha, Script>();
   /** Of these, what is still to be written. */
@@ -77,6 +80,7 @@ export class StoreKeeper implements ScriptKeeper {
     this.#log = options.log;
     this.#counters = options.counters;
     this.#now = options.now ?? Date.now;
+    this.#onFlushed = options.onFlushed ?? (() => {});
     this.#sweep = new SweepRound(this.#now);
     this.#health = new StoreHealth(this.#store.name, this.#log, this.#counters);
     this.#unsaved = new WriteBehind({
@@ -261,6 +265,7 @@ export class StoreKeeper implements ScriptKeeper {
     this.#epoch = epoch;
     this.#newest = Math.max(this.#newest, epoch);
     this.#registry.dropOlder(epoch);
+    this.#onFlushed();
   }
 
   // ── telling and removing ────────────────────────────────────────────────────────────────────────────────────
