@@ -11,9 +11,13 @@ import type { Operation } from './operations.ts';
 /** What a client says of itself when its evalgate is gone. */
 export const OWN_CONNECTION_ENDED = 'the connection to evalgate ended';
 
-/** The errors of evalgate that an event may cause: each says what became of the command. */
+/**
+ * The errors that an event may cause: evalgate's, each of which says what became of the command; and a node's own, by which
+ * it says that it did not run it. A script could return these too, so they are passed on when the node cannot confirm
+ * them, because it is ready again.
+ */
 const HONEST =
-  /^(ERR|CLUSTERDOWN) evalgate: .*, the command (did not run|may have run or may still run)(, other parts may have run)?$/;
+  /^(CLUSTERDOWN The cluster is down|LOADING Redis is loading the dataset in memory)$|^(ERR|CLUSTERDOWN) evalgate: .*, the command (did not run|may have run or may still run)(, other parts may have run)?$/;
 
 export interface Counter {
   acknowledged: number;

@@ -58,6 +58,9 @@ export class Campaign {
         seconds,
         peakMemoryMb: peaks,
       };
+    } catch (error) {
+      for (const { lastWords } of world.evalgates) options.tell(`the log of an evalgate ends with:\n${lastWords}`);
+      throw error;
     } finally {
       await world.stop();
     }

@@ -10,6 +10,7 @@ import type { LocalCluster } from '../../src/control/local-cluster.ts';
 import { waitFor } from '../support/cluster.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.js');
+const LOG_TAIL_CHARS = 10_000;
 /** What a log must not hold. */
 const FAULT = /this is a bug|uncaught/i;
 
@@ -78,8 +79,13 @@ export class Evalgate {
 
   /** What it said that it must not say; it has to run, too. */
   get faults(): string[] {
-    const ended = this.isRunning ? [] : [`an evalgate ended by itself: ${this.#logged.slice(-2000)}`];
+    const ended = this.isRunning ? [] : [`an evalgate ended by itself: ${this.lastWords}`];
     return this.#errors === '' ? ended : [...ended, `an evalgate reported a fault: ${this.#errors}`];
+  }
+
+  /** The end of its log, for whoever has to find out what happened. */
+  get lastWords(): string {
+    return this.#logged.slice(-LOG_TAIL_CHARS);
   }
 
   /** Peak of its resident memory, where the system tells. */
