@@ -185,6 +185,7 @@ export class ProxyServer implements Runtime {
     }));
     this.#log.info({ shards }, 'topology changed');
     this.#listener.onTopology();
+    this.#scripts.onTopology();
     this.#learning = this.#learnCommands(topology);
   }
 

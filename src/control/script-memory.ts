@@ -65,6 +65,10 @@ export class ScriptMemory {
     await this.#lasting?.open();
   }
 
+  onTopology(): void {
+    this.#lasting?.onTopology();
+  }
+
   async stop(): Promise<void> {
     await this.#lasting?.stop();
   }

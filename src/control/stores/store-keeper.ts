@@ -8,7 +8,8 @@
  *     unknown sha ─▶ lookUp ────▶ entry and epoch read; not void: into the registry
  *     tick ─▶ a later epoch in the store: a flush that we did not hear of; drop what is older
  *          ├▶ an earlier one, or none: lost; written back, with every script that memory holds
- *          └▶ what could not be written before; every SWEEP_MS a look for entries that vanished
+ *          └▶ what could not be written before; every 10 s, and when the topology changed, a look for
+ *          │  entries that vanished
  *
  * Invariants: nothing that a session waits for takes longer than PATIENCE_MS, and nothing rejects. A store that does
  * not answer costs a log line, a counter and what others cannot learn meanwhile, never a reply. An epoch never falls,
@@ -170,6 +171,11 @@ export class StoreKeeper implements ScriptKeeper {
     return flight.run().finally(() => {
       if (flight.isIdle && this.#lookUps.get(name) === flight) this.#lookUps.delete(name);
     });
+  }
+
+  /** A shard has another primary, perhaps, which may lack what was written last: looks for all scripts at the next tick. */
+  onTopology(): void {
+    this.#sweep.begin();
   }
 
   /** A script of EVAL origin is used for the second time: worth keeping. */

@@ -308,6 +308,19 @@ describe('StoreKeeper', () => {
       assert.equal(a.counters.writtenBack, 300);
     });
 
+    it('some entries, by a failover: at the next tick', async (t) => {
+      const { place, start, tick } = stage(t);
+      const a = await start();
+      const { sha } = await a.load('return 1');
+      await tick();
+      place.entries.delete(sha);
+      await tick();
+      assert.equal(place.entries.has(sha), false, 'it is not looked for all the time');
+      a.keeper.onTopology();
+      await tick();
+      assert.equal(place.entries.has(sha), true);
+    });
+
     it('an epoch that a failover set back is raised again, by whoever knows it', async (t) => {
       const { place, start, tick } = stage(t);
       const [a, b] = [await start(), await start()];
