@@ -50,7 +50,7 @@ export class ChaosClient {
   /** To be brought before anything else, because we were told NOSCRIPT. */
   readonly #missing = new Set<ChaosScript>();
   /** Loaded by this client, the newest last. */
-  readonly #own: ChaosScript[] = [];
+  readonly own: ChaosScript[] = [];
   pipelineCount = 0;
   /** When it was first told of an increment that `load.watched` asks for. */
   recoveredAtMs: number | undefined;
@@ -86,7 +86,7 @@ export class ChaosClient {
 
   /** Calls only what it loads from now on, and what everybody knows. */
   forgetOwn(): void {
-    this.#own.length = 0;
+    this.own.length = 0;
   }
 
   async #connected(): Promise<RawClient> {
@@ -151,7 +151,7 @@ export class ChaosClient {
 
   /** A script that this client loaded, or another one, at whichever evalgate, while all was quiet. */
   #callNew(): Operation {
-    const scripts = this.#random.below(2) === 0 ? this.#own : this.#load.shared;
+    const scripts = this.#random.below(2) === 0 ? this.own : this.#load.shared;
     return evalsha(scripts.length > 0 ? this.#random.pick(scripts) : LOADED[0], [this.#key()], this.#id());
   }
 
@@ -198,9 +198,9 @@ export class ChaosClient {
   }
 
   #remember(script: ChaosScript): void {
-    if (KNOWN.includes(script) || this.#own.includes(script)) return;
-    this.#own.push(script);
-    if (this.#own.length > MAX_OWN_SCRIPTS) this.#own.shift();
+    if (KNOWN.includes(script) || this.own.includes(script)) return;
+    this.own.push(script);
+    if (this.own.length > MAX_OWN_SCRIPTS) this.own.shift();
     if (this.#stretch.isQuiet) this.#load.share(script);
   }
 

@@ -228,6 +228,8 @@ async function moveSlot({ cluster, load }: World, slot: number, to: LocalNode): 
 async function killEvalgate(world: World, round: number): Promise<Outcome> {
   const evalgate = world.evalgates[round % world.evalgates.length];
   assert.ok(evalgate);
+  // What a failover took from the store is written back by the evalgate that holds it, unless that dies before.
+  await waitFor('the store has all scripts', async () => (await world.load.missingInStore()) === 0);
   await evalgate.stop('SIGKILL');
   await world.load.progress(20);
   await evalgate.start();

@@ -33,6 +33,8 @@ interface Watched {
 }
 
 const PAIRS_PER_SLOT = 2;
+/** scripting.store.prefix */
+const STORE_PREFIX = 'evalgate:';
 const MAX_SHARED_SCRIPTS = 20;
 /** The name of stretches without an event. */
 export const QUIET = 'quiet';
@@ -121,6 +123,15 @@ export class ChaosLoad {
   share(script: ChaosScript): void {
     this.shared.push(script);
     if (this.shared.length > MAX_SHARED_SCRIPTS) this.shared.shift();
+  }
+
+  /** How many of the scripts that clients call are not in the store of the evalgates. */
+  async missingInStore(): Promise<number> {
+    const scripts = [...KNOWN, ...this.shared, ...this.#clients.flatMap((one) => one.own)];
+    const client = await RawClient.connect(this.#options.portFor(0));
+    const replies = await client.pipeline(scripts.map(({ sha }) => ['EXISTS', `${STORE_PREFIX}script:${sha}`]));
+    client.close();
+    return replies.filter((reply) => reply.toString() !== ':1\r\n').length;
   }
 
   /** All scripts but those that everybody knows are forgotten: they were flushed. */
