@@ -30,7 +30,8 @@ export const NOTES: Readonly<Record<string, string>> = {
     'The cluster passes the message on to all nodes; the number of receivers is that of one node. Subscribing is not supported.',
   'config|get': 'Of one node. `CONFIG SET` goes to all.',
   'slowlog|get': 'Of one node.',
-  'function|list': 'Of one master: `FUNCTION LOAD` goes to all, so they agree, except with a master added later.',
+  'function|list':
+    'Of one master: `FUNCTION LOAD` goes to all, and a master that joins or comes back without the libraries gets them.',
   'function|dump': 'Of one master, as `FUNCTION LIST`.',
   select: '`SELECT 0` is OK; any other number is refused by the node.',
   swapdb: 'Refused by the node: a cluster has one database.',
@@ -117,9 +118,12 @@ export const NOTES: Readonly<Record<string, string>> = {
   evalsha:
     'Upper and lower case are the same. A script that evalgate knows does not get NOSCRIPT; for one that nobody knows the NOSCRIPT is that of the node.',
   evalsha_ro: 'As EVALSHA; a known script that names a write command is refused before it is sent.',
-  fcall: 'Keys of several slots are refused; all else is judged by the node. Without keys: to any master.',
+  fcall:
+    'Keys of several slots are refused; all else is judged by the node. Without keys: to any master. A master that lacks a function which another has gets its library, and runs the call.',
   fcall_ro: 'As FCALL; goes to a master, too.',
   'function|kill': 'As `SCRIPT KILL`.',
+  'function|stats':
+    'Asked of every master, over connections that carry nothing else. The reply of the one that runs a function, or the BUSY of one that runs a script; else of the first.',
   'script|load':
     'To every master. The sha, when all have answered or 1 s after the first one compiled it; a script that does not compile gets the error of the node. A master that was away gets the body with the first call.',
   'script|exists':

@@ -26,7 +26,7 @@ interface Section {
 
 const SCRIPTS: readonly Handling[] = [
   ...(['eval', 'evalsha', 'fcall', 'script_load', 'script_exists', 'script_flush', 'script_kill'] as const),
-  ...(['script_debug', 'script_show'] as const),
+  ...(['script_debug', 'script_show', 'function_stats'] as const),
 ];
 
 const MERGES: Readonly<Record<ResponsePolicy, string>> = {

@@ -21,6 +21,7 @@ export type Handling =
   | 'script_exists'
   | 'script_flush'
   | 'script_kill'
+  | 'function_stats'
   | 'script_debug'
   | 'script_show'
   | 'scan'
@@ -80,8 +81,8 @@ export const HANDLING: readonly HandlingRow[] = [
   { names: ['script|help'], handling: 'any', reason: 'a text' },
   {
     names: ['function|stats'],
-    handling: 'unsupported',
-    reason: 'its tips say special: of the busy node, if one is',
+    handling: 'function_stats',
+    reason: 'of the busy node, if one is, which reads it only from a connection that carries nothing else',
   },
   { names: ['scan'], handling: 'scan', reason: 'one cursor walks all shards' },
   { names: ['randomkey'], handling: 'randomkey', reason: 'asks the shards in random order until one has a key' },

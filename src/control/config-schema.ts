@@ -122,6 +122,12 @@ const scripting = z.strictObject({
     default: 67108864,
     why: 'Script bodies held; beyond it the least recently used that came by EVAL goes',
   }),
+  max_run_ms: integer({
+    min: 0,
+    max: HOUR_MS,
+    default: 0,
+    why: "A script that has only read and runs longer is killed, not before the node's busy-reply-threshold; 0 is off",
+  }),
   eval_to_evalsha: flag({
     default: true,
     why: 'Send EVALSHA to the node when a client sends a body that the node already has',

@@ -16,10 +16,15 @@ const COMMAND_TIMEOUT_MS = 500;
 
 export class ControlClients {
   readonly #options: ControlOptions;
+  readonly #onEnd: (address: string) => void;
   readonly #clients = new Map<string, Redis>();
+  /** Whoever calls while a client connects waits for it. */
+  readonly #connecting = new WeakMap<Redis, Promise<void>>();
 
-  constructor(options: ControlOptions) {
+  /** `onEnd`: a connection to the node of this address was lost, or could not be made. */
+  constructor(options: ControlOptions, onEnd: (address: string) => void = () => {}) {
     this.#options = options;
+    this.#onEnd = onEnd;
   }
 
   /** Asks a node and gives the decoded reply. Rejects after 500 ms, when the node cannot be reached, or on an error reply. */
@@ -28,9 +33,22 @@ export class ControlClients {
     command: string,
     ...args: (string | Buffer)[]
   ): Promise<unknown> {
+    return await (await this.#connected(node)).call(command, ...args);
+  }
+
+  /** As `call`, with bulk strings as bytes. */
+  async callBuffer(
+    node: Pick<Node, 'host' | 'port' | 'address'>,
+    command: string,
+    ...args: (string | Buffer)[]
+  ): Promise<unknown> {
+    return await (await this.#connected(node)).callBuffer(command, ...args);
+  }
+
+  async #connected(node: Pick<Node, 'host' | 'port' | 'address'>): Promise<Redis> {
     const client = this.#clientOf(node);
-    if (client.status === 'wait' || client.status === 'end') await client.connect();
-    return await client.call(command, ...args);
+    await this.#connecting.get(client);
+    return client;
   }
 
   #clientOf({ host, port, address }: Pick<Node, 'host' | 'port' | 'address'>): Redis {
@@ -53,7 +71,9 @@ export class ControlClients {
       connectionName: 'evalgate',
     });
     client.on('error', () => {});
+    client.on('close', () => this.#onEnd(address));
     this.#clients.set(address, client);
+    this.#connecting.set(client, client.connect());
     return client;
   }
 

@@ -22,11 +22,15 @@ import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
+import { FunctionSync } from './function-sync.ts';
 import { parseHostPort } from './host-port.ts';
+import { NodeArrivals } from './node-arrivals.ts';
 import { NodeWatch } from './node-watch.ts';
 import { preload } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { ScriptMemory } from './script-memory.ts';
+import { ScriptWarmer } from './script-warmer.ts';
+import { SlowScripts } from './slow-scripts.ts';
 import { TopologySource } from './topology-source.ts';
 
 export class ProxyServer implements Runtime {
@@ -36,6 +40,8 @@ export class ProxyServer implements Runtime {
   readonly checkCounters = new CheckCounters();
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
+  readonly warming: ScriptWarmer;
+  readonly functions: FunctionSync;
   readonly upstream: Upstream;
   readonly limits: Limits;
   topology: Topology = EMPTY_TOPOLOGY;
@@ -47,8 +53,11 @@ export class ProxyServer implements Runtime {
   readonly #controls: ControlClients;
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
+  readonly #arrivals: NodeArrivals;
+  readonly #slowScripts: SlowScripts;
   readonly #listener: Listener;
   readonly #refusalLog: RefusalLog;
+  #isServing = false;
   #isStopping = false;
   readonly #scripts: ScriptMemory;
   /** Of the policy and command table in force. */
@@ -66,6 +75,9 @@ export class ProxyServer implements Runtime {
       // Another command table would judge every script anew, and forget which were refused.
       await proxy.#learning;
       await proxy.#recallScripts();
+      // Now the registry has what nodes may lack.
+      proxy.#isServing = true;
+      proxy.#arrivals.onTopology(proxy.topology);
       proxy.address = await proxy.#listener.listen(config.listen);
     } catch (error) {
       await proxy.stop();
@@ -90,11 +102,11 @@ export class ProxyServer implements Runtime {
     this.#checks = this.#checksFor(SHIPPED_TABLE);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
     const identity = { username: cluster.username, password: cluster.password };
-    this.#controls = new ControlClients(identity);
+    this.#controls = new ControlClients(identity, (address) => this.#arrivals.suspect(address));
     this.upstream = new Upstream({
       turn: this.turn,
       events: {
-        onConnected: (node) => log.info({ node: node.address }, 'node connected again'),
+        onConnected: (node) => this.#onConnected(node),
         onDisconnected: (node, reason) => this.#onDisconnected(node, reason),
         onFault: (error) => this.onFault(error),
       },
@@ -124,6 +136,13 @@ export class ProxyServer implements Runtime {
       topology: () => this.topology,
       onSuspect: (pool) => this.#source.suspect(pool.node),
     });
+    const { registry, upstream } = this;
+    const clients = this.#controls;
+    const owesFlush = (node: Node) => upstream.factsOf(node).owesFlush;
+    this.warming = new ScriptWarmer({ clients, registry, log, owesFlush });
+    this.functions = new FunctionSync({ clients, log, topology: () => this.topology });
+    this.#slowScripts = new SlowScripts({ maxRunMs: scripting.max_run_ms, upstream, clients, log });
+    this.#arrivals = new NodeArrivals({ clients, onArrival: (node) => this.#onArrival(node) });
     this.#listener = new Listener(this);
   }
 
@@ -133,7 +152,7 @@ export class ProxyServer implements Runtime {
     this.#source.stop();
     await this.#listener.stop(this.#config.listen.drain_ms);
     await this.#scripts.stop();
-    this.#watch.stop();
+    for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.#slowScripts]) part.stop();
     this.upstream.destroy();
     this.#controls.close();
     this.#log.info('stopped');
@@ -178,6 +197,8 @@ export class ProxyServer implements Runtime {
   #publish(topology: Topology): void {
     this.topology = topology;
     this.upstream.retain(topology);
+    this.warming.onTopology(topology);
+    if (this.#isServing) this.#arrivals.onTopology(topology);
     const shards = topology.shards.map(({ primary, replicas, slotCount }) => ({
       primary: primary.address,
       replicas: replicas.map((node) => node.address),
@@ -213,6 +234,16 @@ export class ProxyServer implements Runtime {
     const table = tableFromReply(reply);
     this.#checks = this.#checksFor(table);
     this.planner = this.#plannerFor(table);
+  }
+
+  #onArrival(node: Node): void {
+    this.warming.onArrival(node);
+    this.functions.onArrival(node);
+  }
+
+  #onConnected(node: Node): void {
+    this.#log.info({ node: node.address }, 'node connected again');
+    this.#arrivals.suspect(node.address);
   }
 
   #onDisconnected(node: Node, reason: string): void {

@@ -6,6 +6,7 @@
  *        of a plain command ─────────────────▶ moved │ ask │ retry
  *        of a script or function ────────────▶ confirm: it may have returned the text itself (C4)
  *     NOSCRIPT of that node, to an EVALSHA ──▶ heal (C5)
+ *     `Function not found`, to a function ───▶ load_function: the node is asked whether that is true
  */
 import { parseRedirect, type Redirect } from '../cluster/redirect.ts';
 
@@ -15,6 +16,8 @@ export interface Judged {
   readonly slot: number;
   /** A script or function, which can return any text. */
   readonly isCall: boolean;
+  /** It went up as FCALL. */
+  readonly isFunction: boolean;
   /** It went up as EVALSHA. */
   readonly wentAsEvalsha: boolean;
   /** The reply is that of a witness, which runs nothing. */
@@ -28,11 +31,17 @@ export type Verdict =
   | { readonly kind: 'redirect'; readonly redirect: Redirect }
   /** Refused for now: once more, to whoever owns the slot then. */
   | { readonly kind: 'retry'; readonly afterMs: number; readonly refresh: boolean }
-  | { readonly kind: 'heal' };
+  | { readonly kind: 'heal' }
+  /** The node may lack a function that another master has. */
+  | { readonly kind: 'load_function' };
 
 const DELIVER: Verdict = Object.freeze({ kind: 'deliver' });
 const CONFIRM: Verdict = Object.freeze({ kind: 'confirm' });
 const HEAL: Verdict = Object.freeze({ kind: 'heal' });
+const LOAD_FUNCTION: Verdict = Object.freeze({ kind: 'load_function' });
+
+/** Redis from 7.0 on, and Valkey (`fcallCommandGeneric` in functions.c). */
+const NO_FUNCTION = '-ERR Function not found\r\n';
 
 /** A refusal is short: longer error lines are a script's own. */
 const MAX_REFUSAL_BYTES = 512;
@@ -53,6 +62,7 @@ export function judge(reply: Uint8Array, judged: Judged, noscript: Uint8Array | 
   if (judged.wentAsEvalsha && noscript !== undefined && Buffer.compare(reply, noscript) === 0) return HEAL;
   const line = Buffer.from(reply).toString('latin1');
   const code = line.slice(1, line.search(/[ \r]/));
+  if (judged.isFunction && line === NO_FUNCTION) return LOAD_FUNCTION;
   if (code === 'MOVED' || code === 'ASK') return judgeRedirect(line, judged);
   const retry = RETRY.get(code);
   if (retry === undefined) return DELIVER;

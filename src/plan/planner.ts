@@ -31,6 +31,7 @@ const LOAD: Plan = { kind: 'script_command', action: 'load' };
 const EXISTS: Plan = { kind: 'script_command', action: 'exists' };
 const FLUSH: Plan = { kind: 'script_command', action: 'flush' };
 const KILL: Plan = { kind: 'script_command', action: 'kill' };
+const STATS: Plan = { kind: 'script_command', action: 'stats' };
 const REFUSE_CROSS_SLOT = refuse(REDIS.crossSlot);
 const REFUSE_DEBUG = refuse(TAIR.scriptDebug);
 
@@ -145,6 +146,8 @@ export class Planner {
         return FLUSH;
       case 'script_kill':
         return KILL;
+      case 'function_stats':
+        return STATS;
       case 'script_show':
         return this.#planShow(request);
       default:

@@ -10,7 +10,7 @@
  *     by use:   newest ⇄ … ⇄ oldest, EVAL origin only
  */
 import { type Origin, SCRIPT_OVERHEAD_BYTES, type Script, scriptFromBody } from './script.ts';
-import { SHA_LENGTH, shaOf, shaPrefix } from './sha.ts';
+import { SHA_LENGTH, type Sha, shaOf, shaPrefix } from './sha.ts';
 
 /** More bodies of one length than this are not compared one by one. */
 const CROWD = 4;
@@ -190,6 +190,13 @@ export class ScriptRegistry {
   /** Forgets all: SCRIPT FLUSH. */
   clear(): void {
     for (const script of this.#all()) this.forget(script);
+  }
+
+  /** The shas of all scripts of LOAD origin. */
+  loadedShas(): Sha[] {
+    return this.#all()
+      .filter(({ origin }) => origin === 'load')
+      .map(({ sha }) => sha);
   }
 
   #all(): Script[] {

@@ -13,6 +13,8 @@ export class Counters {
   /** Calls that went up with their body although the client sent a sha: NOSCRIPT that never happened. */
   noscriptPrevented = 0;
   noscriptHealed = 0;
+  /** Calls of functions that their node lacked and was given. */
+  functionsHealed = 0;
   redirects = 0;
   retries = 0;
   witnesses = 0;

@@ -249,9 +249,10 @@ export class Dispatcher {
   /** Whether a verdict is acted upon, or the reply delivered as it is. */
   mayRepair(exchange: Exchange, verdict: Verdict): boolean {
     if (exchange.part?.isFixed) return false;
-    if (verdict.kind !== 'heal') return true;
+    if (verdict.kind !== 'heal' && verdict.kind !== 'load_function') return true;
     const { call } = exchange;
     if (call === undefined || call.mustSendBody) return false;
+    if (verdict.kind === 'load_function') return true;
     // Flushed since it was sent: it is known again, or the NOSCRIPT is right.
     if (call.form === 'evalsha' && (call.script?.number ?? -1) < 0) call.script = this.#scriptNamedBy(exchange);
     return call.script !== undefined;

@@ -1,5 +1,6 @@
 /**
- * Which requests name scripts that nobody here knows but a store may: they are dispatched when the store was asked.
+ * Which requests wait before they are dispatched: those that name scripts which nobody here knows but a store may, until
+ * the store was asked; and SCRIPT FLUSH, until no script is on its way to a node in the background.
  */
 import { ANY_SLOT, type Plan } from '../plan/plan.ts';
 import type { Request } from '../resp/request.ts';
@@ -9,7 +10,7 @@ import type { Runtime } from './runtime.ts';
 /** Shas of one SCRIPT EXISTS that are asked for; the nodes know of those beyond. */
 const MAX_SHAS = 64;
 
-/** Asks for what the request names and the registry lacks; undefined when there is nothing to wait for. */
+/** Asks for what the request names and the registry lacks, or stops what is in its way; undefined when there is nothing to wait for. */
 export function lookUpUnknown(runtime: Runtime, plan: Plan, request: Request): Promise<unknown> | undefined {
   switch (plan.kind) {
     case 'call':
@@ -19,6 +20,7 @@ export function lookUpUnknown(runtime: Runtime, plan: Plan, request: Request): P
       return isShow && request.argc > 2 ? lookUp(runtime, request, 2) : undefined;
     }
     case 'script_command':
+      if (plan.action === 'flush') return runtime.warming.holdForFlush();
       return plan.action === 'exists' ? lookUpAll(runtime, request) : undefined;
     default:
       return undefined;

@@ -6,7 +6,8 @@
  *           │                     └──▶ anything else: the first reply was the script's own, deliver it
  *           ├▶ redirect ─▶ to the node named, with ASKING if it said ASK
  *           ├▶ retry ────▶ after a while, to whoever owns the slot then
- *           └▶ heal ─────▶ once more with the body
+ *           ├▶ heal ─────▶ once more with the body
+ *           └▶ load_function ─▶ once more, if the node lacked it and has it now
  *     failed, no_primary ─▶ as retry: it did not run, or only reads
  *
  * Every way out is bounded: hops by `limits.redirects`, time by `cluster.failover_wait_ms`, the number of requests
@@ -17,7 +18,7 @@ import type { Node } from '../cluster/topology.ts';
 import { judge, type Verdict } from '../plan/judge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
-import { sendWitness } from '../upstream/call-sender.ts';
+import { functionNameOf, sendWitness } from '../upstream/call-sender.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import { failureLine } from './failure-line.ts';
 import type { Session } from './session.ts';
@@ -138,6 +139,8 @@ export class Repairs {
         return this.#waitForRest(repair, cause.verdict.afterMs);
       case 'heal':
         return this.#heal(repair);
+      case 'load_function':
+        return this.#loadFunction(repair, cause.reply);
     }
   }
 
@@ -170,7 +173,13 @@ export class Repairs {
   }
 
   #onWitness(repair: Repair, first: Buffer, witness: Buffer): void {
-    const judged = { slot: repair.exchange.slot, isCall: true, wentAsEvalsha: false, isWitness: true };
+    const judged = {
+      slot: repair.exchange.slot,
+      isCall: true,
+      isFunction: false,
+      wentAsEvalsha: false,
+      isWitness: true,
+    };
     const verdict = judge(witness, judged, undefined);
     const isForged = verdict.kind === 'deliver';
     if (isForged) this.#session.runtime.counters.forgedReplies++;
@@ -225,6 +234,27 @@ export class Repairs {
     if (call.script.origin === 'load') connection.pool.dropAllMarks();
     else connection.pool.dropMark(call.script);
     this.#sendTo(repair, connection.node, repair.isAsking);
+  }
+
+  /** The reply may be the function's own: only if the node itself says that it lacks it, did it not run. */
+  #loadFunction(repair: Repair, reply: Buffer): void {
+    const { exchange } = repair;
+    const { call, connection } = exchange;
+    const name = functionNameOf(exchange);
+    if (call === undefined || connection === undefined || name === undefined) {
+      return this.#session.deliver(exchange, reply);
+    }
+    call.mustSendBody = true;
+    const { functions, counters } = this.#session.runtime;
+    const proceed = (isThere: boolean): void => {
+      if (this.#queue[0] !== repair || !this.#isHeadBusy) return;
+      if (!isThere) return this.#session.deliver(exchange, reply);
+      counters.functionsHealed++;
+      this.#sendTo(repair, connection.node, repair.isAsking);
+    };
+    void functions
+      .supply(connection.node, name, repair.sinceMs)
+      .then((isThere) => this.#session.guard(() => proceed(isThere)));
   }
 
   // ── wait ────────────────────────────────────────────────────────────────────────────────────────────────────

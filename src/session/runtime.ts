@@ -36,11 +36,32 @@ export interface ScriptKeeper {
   lookUp(sha: string): Promise<void> | undefined;
 }
 
+/** Keeps the functions of the masters alike. Nothing rejects, nothing takes long. */
+export interface FunctionSupply {
+  /**
+   * A node said that it has no function of this name: true when it lacked it at that time (by the turn's clock), another
+   * master has it, and the node has it now.
+   */
+  supply(node: Node, name: string, refusedAtMs: number): Promise<boolean>;
+}
+
+/** Loads scripts on nodes in the background. */
+export interface ScriptWarming {
+  /** Every master that could be reached has it now. */
+  onLoaded(script: Script): void;
+  /** A SCRIPT FLUSH is about to go to the nodes: loads nothing until `release`; settles when nothing is on its way. */
+  holdForFlush(): Promise<void> | undefined;
+  /** The flush is over. */
+  release(): void;
+}
+
 export interface Runtime {
   readonly turn: Turn;
   readonly upstream: Upstream;
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
+  readonly functions: FunctionSupply;
+  readonly warming: ScriptWarming;
   readonly limits: Limits;
   readonly counters: Counters;
   /** All clients of this process, and whether they are paused. */

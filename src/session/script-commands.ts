@@ -1,11 +1,12 @@
 /**
- * SCRIPT LOAD, EXISTS, FLUSH and KILL, and FUNCTION KILL: many nodes, the registry, and one reply that is true for the
- * whole cluster (SPEC 4).
+ * SCRIPT LOAD, EXISTS, FLUSH and KILL, FUNCTION KILL and STATS: many nodes, the registry, and one reply that is true for
+ * the whole cluster (SPEC 4).
  *
  *     LOAD    every master; sha when all answered, or 1 s after the first compiled it; then the registry and the store
  *     FLUSH   every node; then the registry and the store. Masters not reached within 2 s are named, and flushed when they are back
  *     EXISTS  1 for what the registry holds, else the AND over all masters
  *     KILL    every master, over connections that carry nothing else: a busy node reads no others
+ *     STATS   likewise; of the busy node if one is
  */
 import type { Node } from '../cluster/topology.ts';
 import { elementsOf, isErrorReply, merge } from '../plan/merge.ts';
@@ -21,8 +22,12 @@ import { FanOut } from './fan-out.ts';
 const LOAD_PATIENCE_MS = 1000;
 const FLUSH_PATIENCE_MS = 2000;
 const ARGUMENT = 2;
-/** Which reply to KILL tells most, best first. */
-const KILL_ORDER = ['+OK', '-UNKILLABLE', '-BUSY', '-NOTBUSY'];
+/** Which replies tell most, best first; when one of the first kind has come, the others are not waited for. */
+const KILL_ORDER = [/^\+OK/, /^-UNKILLABLE/, /^-BUSY/, /^-NOTBUSY/];
+/** A function runs (a map, which RESP2 writes as an array); a script runs; nothing does. */
+const STATS_ORDER = [/^.\d+\r\n\$14\r\nrunning_script\r\n[*%]\d/, /^-BUSY/, /^[^-]/];
+/** Enough of a reply to tell. */
+const TELLING_BYTES = 64;
 
 export function runScriptCommand(dispatcher: Dispatcher, action: ScriptCommandPlan['action'], request: Request): void {
   switch (action) {
@@ -33,7 +38,9 @@ export function runScriptCommand(dispatcher: Dispatcher, action: ScriptCommandPl
     case 'flush':
       return flush(dispatcher, request);
     case 'kill':
-      return kill(dispatcher, request);
+      return askAll(dispatcher, request, KILL_ORDER);
+    case 'stats':
+      return askAll(dispatcher, request, STATS_ORDER);
   }
 }
 
@@ -86,6 +93,7 @@ function load(dispatcher: Dispatcher, request: Request): void {
     if (compiled === undefined && refusal !== undefined) return session.deliver(parent, refusal);
     const script = registry.load(body);
     if (script === undefined) return session.deliver(parent, errorLine(EVALGATE.registryFull));
+    session.runtime.warming.onLoaded(script);
     deliverAfter(dispatcher, session.runtime.keeper.keep(script), { parent, reply: encodeBulk(script.sha) });
   });
   const fanOut = new FanOut(parent, targets.length, {
@@ -135,9 +143,10 @@ function flush(dispatcher: Dispatcher, request: Request): void {
   const isValid =
     request.argc === 2 ||
     (request.argc === 3 && (request.isWord(ARGUMENT, 'sync') || request.isWord(ARGUMENT, 'async')));
+  const targets = isValid ? dispatcher.targets('nodes') : [];
+  if (targets.length === 0) session.runtime.warming.release();
   if (!isValid) return dispatcher.forwardAnywhere(request);
   const parent = begin(dispatcher);
-  const targets = dispatcher.targets('nodes');
   if (targets.length === 0) return noNode(dispatcher, parent);
   let timer: NodeJS.Timeout | undefined;
   const finish = once(() => {
@@ -162,12 +171,16 @@ interface Flushed {
 function finishFlush(dispatcher: Dispatcher, parent: Exchange, flushed: Flushed): void {
   const { session } = dispatcher;
   const { targets, replies } = flushed;
+  const { keeper, warming } = session.runtime;
   const first = replies.find((reply) => reply !== undefined);
   if (!targets.some((_, index) => isFlushed(flushed, index)) && first !== undefined) {
+    warming.release();
     return session.deliver(parent, first);
   }
   const reply = flushReply(dispatcher, flushed);
-  deliverAfter(dispatcher, session.runtime.keeper.flush(), { parent, reply });
+  const done = keeper.flush();
+  warming.release();
+  deliverAfter(dispatcher, done, { parent, reply });
 }
 
 function isFlushed({ replies }: Flushed, index: number): boolean {
@@ -188,9 +201,10 @@ function flushReply(dispatcher: Dispatcher, flushed: Flushed): Buffer {
   return missed.length === 0 ? OK : errorLine(EVALGATE.notFlushed(missed.join(', ')));
 }
 
-// ── KILL ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── KILL, STATS ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-function kill(dispatcher: Dispatcher, request: Request): void {
+/** Asks every master, and answers what tells most. */
+function askAll(dispatcher: Dispatcher, request: Request, order: readonly RegExp[]): void {
   const { session } = dispatcher;
   const parent = begin(dispatcher);
   const nodes = session.topology.shards.map((shard) => shard.primary);
@@ -198,11 +212,11 @@ function kill(dispatcher: Dispatcher, request: Request): void {
   const frame = Buffer.from(request.bytes.subarray(request.start, request.end));
   const finish = once(() => {
     const replies = fanOut.replies.filter((reply) => reply !== undefined);
-    session.deliver(parent, mostTelling(replies));
+    session.deliver(parent, mostTelling(replies, order));
   });
   const fanOut = new FanOut(parent, nodes.length, {
     onPart: (_, reply) => {
-      if (reply.equals(OK)) finish();
+      if (rankOf(reply, order) === 0) finish();
     },
     onComplete: finish,
   });
@@ -211,13 +225,14 @@ function kill(dispatcher: Dispatcher, request: Request): void {
   });
 }
 
-function mostTelling(replies: readonly Buffer[]): Buffer {
-  const rank = (reply: Buffer): number => {
-    const text = reply.toString('latin1', 0, 16);
-    const at = KILL_ORDER.findIndex((begin) => text.startsWith(begin));
-    return at < 0 ? KILL_ORDER.length : at;
-  };
-  const [best] = [...replies].sort((a, b) => rank(a) - rank(b));
+function rankOf(reply: Buffer, order: readonly RegExp[]): number {
+  const text = reply.toString('latin1', 0, TELLING_BYTES);
+  const at = order.findIndex((begin) => begin.test(text));
+  return at < 0 ? order.length : at;
+}
+
+function mostTelling(replies: readonly Buffer[], order: readonly RegExp[]): Buffer {
+  const [best] = [...replies].sort((a, b) => rankOf(a, order) - rankOf(b, order));
   return best ?? OK;
 }
 

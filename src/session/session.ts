@@ -265,7 +265,13 @@ export class Session implements Flushable, Sink {
     if (call?.script !== undefined && call.bytesForm === 'eval') connection?.marks.delete(call.script);
     const verdict = judge(
       reply,
-      { slot, isCall: call !== undefined, wentAsEvalsha: call?.bytesForm === 'evalsha', isWitness: false },
+      {
+        slot,
+        isCall: call !== undefined,
+        isFunction: call?.form === 'function',
+        wentAsEvalsha: call?.bytesForm === 'evalsha',
+        isWitness: false,
+      },
       connection?.pool.facts.noscript,
     );
     if (verdict.kind === 'deliver' || !this.dispatcher.mayRepair(exchange, verdict)) {

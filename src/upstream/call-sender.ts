@@ -120,3 +120,10 @@ export function sendWitness(witness: Exchange, of: Exchange, call: Call, isAskin
   if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), ASKING);
   connection.sendJoined(witness, head, { bytes: batch.buffer, start, end: start + call.keysBytes });
 }
+
+/** The name in a function call, a character for each byte; undefined when its bytes are not held. */
+export function functionNameOf({ batch, start, call }: Exchange): string | undefined {
+  if (batch === undefined || call === undefined) return undefined;
+  const head = batch.buffer.toString('latin1', start, start + call.tail - CRLF.length);
+  return /^\*\d+\r\n\$\d+\r\n\w+\r\n\$\d+\r\n(.*)$/s.exec(head)?.[1];
+}

@@ -84,6 +84,11 @@ export class Connection implements Flushable {
     return this.#unanswered.peek();
   }
 
+  /** Of the requests without a reply the one at `index` from the oldest. */
+  unansweredAt(index: number): Exchange | undefined {
+    return this.#unanswered.at(index);
+  }
+
   /** Bytes queued that the node has not taken. */
   get pendingBytes(): number {
     return this.#outbox.pendingBytes;

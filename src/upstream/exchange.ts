@@ -41,7 +41,7 @@ export interface Call {
   tail: number;
   /** Bytes from there to behind the last key. */
   readonly keysBytes: number;
-  /** The body goes up whatever the marks say: a heal. */
+  /** It was healed, which happens once: the body goes up whatever the marks say. */
   mustSendBody: boolean;
 }
 

@@ -60,6 +60,7 @@ describe('loadConfig', () => {
       preload: [],
       store: { type: 'memory', prefix: 'evalgate:' },
       registry_max_bytes: 67108864,
+      max_run_ms: 0,
       eval_to_evalsha: true,
     });
     assert.deepEqual(config.limits, {

@@ -4,7 +4,7 @@ import { type Judged, judge, type Verdict } from '../../src/plan/judge.ts';
 
 const SLOT = 100;
 const NOSCRIPT = Buffer.from('-NOSCRIPT No matching script. Please use EVAL.\r\n');
-const PLAIN: Judged = { slot: SLOT, isCall: false, wentAsEvalsha: false, isWitness: false };
+const PLAIN: Judged = { slot: SLOT, isCall: false, isFunction: false, wentAsEvalsha: false, isWitness: false };
 const CALL: Judged = { ...PLAIN, isCall: true };
 const EVALSHA: Judged = { ...CALL, wentAsEvalsha: true };
 const WITNESS: Judged = { ...CALL, isWitness: true };
@@ -89,5 +89,17 @@ describe('judge', () => {
   it('judge reads a reply that stands within other bytes', () => {
     const bytes = Buffer.from('+OK\r\n-TRYAGAIN x\r\n+OK\r\n');
     assert.deepEqual(judge(bytes.subarray(5, 18), PLAIN, NOSCRIPT), SOON);
+  });
+});
+
+describe('judge of Function not found', () => {
+  const LINE = '-ERR Function not found';
+  const FUNCTION: Judged = { ...CALL, isFunction: true };
+  it('asks the node whether that is true, for functions only, and only for its very words', () => {
+    assert.deepEqual(verdict(LINE, FUNCTION), { kind: 'load_function' });
+    assert.deepEqual(verdict(`${LINE}.`, FUNCTION), DELIVER);
+    assert.deepEqual(verdict(LINE, CALL), DELIVER);
+    assert.deepEqual(verdict(LINE, PLAIN), DELIVER);
+    assert.deepEqual(verdict(LINE, WITNESS), DELIVER);
   });
 });
