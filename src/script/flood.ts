@@ -60,9 +60,15 @@ export class FloodWatch {
   }
 }
 
+/** A quoted text, closed or not, or a word: whatever begins is consumed, so that no text takes more than linear time. */
+const TOKEN = /'(?:[^'\\\n]|\\.)*'?|"(?:[^"\\\n]|\\.)*"?|\w+/g;
+
 /** The body without its constants. */
 function formOf(text: string): string {
-  return text.replaceAll(/'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/g, "'…'").replaceAll(/\w*\d\w*/g, '0');
+  return text.replaceAll(TOKEN, (token) => {
+    if (token.startsWith("'") || token.startsWith('"')) return "'…'";
+    return /\d/.test(token) ? '0' : token;
+  });
 }
 
 function floodOf(one: Script, other: Script, count: number): Flood {

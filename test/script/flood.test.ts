@@ -73,4 +73,18 @@ describe('FloodWatch', () => {
     assert.equal(floods.length, 1);
     assert.equal(reused, 0);
   });
+
+  // 16 KB each: seconds for one of them, if every character began a search to the end.
+  for (const [name, text] of [
+    ['one long word', 'x'.repeat(16_000)],
+    ['quotes that do not end', `'${"\\'".repeat(8000)}`],
+    ['quotes of both kinds', `'${'\\"'.repeat(8000)}`],
+  ] as const) {
+    it(`takes linear time for ${name}`, () => {
+      const startedAt = performance.now();
+      floodsOf(bodies(100, (i) => `${i} ${text}`));
+      const tookMs = performance.now() - startedAt;
+      assert.ok(tookMs < 2000, `100 bodies took ${tookMs} ms`);
+    });
+  }
 });
