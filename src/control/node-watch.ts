@@ -4,7 +4,8 @@
  * Every 100 ms it looks at the oldest unanswered request of each connection. Where that is older than 200 ms the node
  * is pinged on its control connection; a node that answers is only slow. One that answers nothing for
  * `node_silence_ms`, or for 1 s when its slots have gone to another node, loses its connections, so that a late OK of
- * a deposed master is never passed on (C4).
+ * a deposed master is never passed on (C4). A command that blocks says nothing of its node: where only such commands
+ * wait, the node is pinged every 500 ms.
  */
 import type { Topology } from '../cluster/topology.ts';
 import type { Pool } from '../upstream/pool.ts';
@@ -14,6 +15,7 @@ import { isReply } from './topology-source.ts';
 
 const LOOK_EVERY_MS = 100;
 const SLOW_AFTER_MS = 200;
+const PING_BLOCKED_AFTER_MS = 500;
 const DEPOSED_SILENCE_MS = 1000;
 
 export interface NodeWatchOptions {
@@ -43,15 +45,22 @@ export class NodeWatch {
     const nowMs = performance.now();
     for (const pool of this.#options.upstream.pools) {
       pool.flushOwed();
-      const sinceMs = oldestHead(pool);
+      pool.closeSpare();
+      const sinceMs = oldestHead(pool, false);
+      const blockedMs = this.#heardMs(pool, oldestHead(pool, true));
       if (nowMs - sinceMs > SLOW_AFTER_MS) this.#judge(pool, sinceMs, nowMs);
+      else if (nowMs - blockedMs > PING_BLOCKED_AFTER_MS) this.#judge(pool, blockedMs, nowMs - PING_BLOCKED_AFTER_MS);
     }
+  }
+
+  /** When the node last gave a sign of life, or had something to answer. */
+  #heardMs(pool: Pool, sinceMs: number): number {
+    return Math.max(sinceMs, this.#answeredAtMs.get(pool.node.address) ?? 0);
   }
 
   #judge(pool: Pool, sinceMs: number, nowMs: number): void {
     const { address } = pool.node;
-    const heardMs = Math.max(sinceMs, this.#answeredAtMs.get(address) ?? 0);
-    const silentMs = Math.round(nowMs - heardMs);
+    const silentMs = Math.round(nowMs - this.#heardMs(pool, sinceMs));
     const limitMs = this.#isDeposed(pool) ? DEPOSED_SILENCE_MS : this.#options.nodeSilenceMs;
     if (silentMs >= limitMs) {
       pool.destroy('silent', `did not answer for ${silentMs} ms`);
@@ -79,11 +88,12 @@ export class NodeWatch {
   }
 }
 
-/** Since when the longest waiting head of a pool's connections waits; now, without any. */
-function oldestHead(pool: Pool): number {
+/** Since when the longest waiting head of a pool's connections waits, of those that block or the others; else never. */
+function oldestHead(pool: Pool, isBlocking: boolean): number {
   let sinceMs = Number.POSITIVE_INFINITY;
-  for (const { head, state, isPaused } of pool.connections) {
-    if (head !== undefined && state === 'ready' && !isPaused) sinceMs = Math.min(sinceMs, head.sinceMs);
+  for (const { head, state, isPaused, isWaiting } of pool.connections) {
+    if (isWaiting !== isBlocking || head === undefined || state !== 'ready' || isPaused) continue;
+    sinceMs = Math.min(sinceMs, head.sinceMs);
   }
   return sinceMs;
 }

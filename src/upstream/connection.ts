@@ -32,6 +32,10 @@ export class Connection implements Flushable {
   readonly pool: Pool;
   readonly marks = new Marks();
   state: 'connecting' | 'ready' | 'closed' = 'connecting';
+  /** Its head may take as long as it likes: a command that blocks. */
+  isWaiting = false;
+  /** Since when, by the turn's clock, nobody uses it. */
+  spareSinceMs = 0;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #framer: ReplyFramer;
@@ -42,10 +46,12 @@ export class Connection implements Flushable {
   #handedCount = 0;
   /** When the chunk came that is being read. */
   #readAtMs = 0;
-  readonly #connectTimer: NodeJS.Timeout;
+  #connectTimer: NodeJS.Timeout;
   /** Who holds back reading, because it cannot take more. */
   readonly #pausers = new Set<object>();
   readonly #avoiders = new Set<object>();
+  /** It ends because nobody needs it: that says nothing of the node. */
+  #isUnneeded = false;
 
   constructor(pool: Pool) {
     this.pool = pool;
@@ -62,10 +68,7 @@ export class Connection implements Flushable {
       NODE_BATCH_BYTES,
     );
     this.#handshake = new Handshake(pool);
-    this.#connectTimer = setTimeout(
-      () => this.destroy('not_sent', `no connection within ${options.connectTimeoutMs} ms`),
-      options.connectTimeoutMs,
-    );
+    this.#connectTimer = this.#startConnectTimer();
     this.#socket.on('connect', () => this.#begin());
     this.#socket.on('error', (error) => this.destroy('lost', error.message));
     this.#socket.on('close', () => this.destroy('lost', 'closed by the node'));
@@ -167,11 +170,23 @@ export class Connection implements Flushable {
     this.resume(avoider);
   }
 
+  #startConnectTimer(): NodeJS.Timeout {
+    const { connectTimeoutMs } = this.pool.options;
+    return setTimeout(() => this.destroy('not_sent', `no connection within ${connectTimeoutMs} ms`), connectTimeoutMs);
+  }
+
   /** Writes the handshake, past the outbox, which waits for its answers. */
   #begin(): void {
     const bytes = this.#handshake.begin();
     if (bytes.length > 0) this.#socket.write(bytes);
     if (this.#handshake.isDone) this.#becomeReady();
+  }
+
+  /** C7: RESET and the handshake once more; what is sent meanwhile waits for their answers. Nothing is unanswered. */
+  renew(): void {
+    this.state = 'connecting';
+    this.#connectTimer = this.#startConnectTimer();
+    this.#socket.write(this.#handshake.renew());
   }
 
   #becomeReady(): void {
@@ -230,6 +245,12 @@ export class Connection implements Flushable {
     return true;
   }
 
+  /** Ends a connection that nobody needs any more, as `destroy`, without taking it for a failure of the node. */
+  close(): void {
+    this.#isUnneeded = true;
+    this.destroy('lost', 'no longer needed');
+  }
+
   /** Ends the connection; every request without a reply is told why, in order. Idempotent. */
   destroy(kind: Failure['kind'], reason: string): void {
     if (this.state === 'closed') return;
@@ -239,7 +260,7 @@ export class Connection implements Flushable {
     this.#socket.destroy();
     this.#outbox.discard();
     this.marks.clear();
-    this.pool.onClosed(this, { reason, wasReady });
+    this.pool.onClosed(this, { reason, wasReady, isUnneeded: this.#isUnneeded });
     const sentKind = kind === 'not_sent' ? 'lost' : kind;
     const { node } = this;
     for (let exchange = this.#unanswered.shift(); exchange !== undefined; exchange = this.#unanswered.shift()) {

@@ -4,7 +4,8 @@
  *
  *     AUTH … │ INFO server │ EVALSHA <zeros> 0 │ SCRIPT FLUSH      ─▶ as many replies, in order
  *
- * Only a refused login fails it. A node that is busy or loading says so to the rest; its facts then stay as they were.
+ * A connection that was used by one session alone says RESET first, and all of it again. Only a refused login or RESET
+ * fails it. A node that is busy or loading says so to the rest; its facts then stay as they were.
  */
 import { encodeCommand } from '../resp/encode.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
@@ -19,6 +20,7 @@ interface Step {
 const INFO = encodeCommand('INFO', 'server');
 const ASK_NOSCRIPT = encodeCommand('EVALSHA', IMPOSSIBLE_SHA, '0');
 const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
+const RESET: Step = { request: encodeCommand('RESET'), onReply: resetProblem };
 
 export class Handshake {
   readonly #pool: Pool;
@@ -35,6 +37,12 @@ export class Handshake {
   /** The bytes to send; as many replies are then expected as there are requests in them. */
   begin(): Buffer {
     this.#steps = this.#plan();
+    return Buffer.concat(this.#steps.map((step) => step.request));
+  }
+
+  /** As `begin`, for a connection that was used. */
+  renew(): Buffer {
+    this.#steps = [RESET, ...this.#plan()];
     return Buffer.concat(this.#steps.map((step) => step.request));
   }
 
@@ -62,4 +70,9 @@ export class Handshake {
 function loginProblem(reply: Buffer): string | undefined {
   if (reply[0] !== 0x2d) return undefined;
   return `login refused: ${reply.toString('latin1', 1, reply.length - 2)}`;
+}
+
+function resetProblem(reply: Buffer): string | undefined {
+  if (reply[0] !== 0x2d) return undefined;
+  return `RESET refused: ${reply.toString('latin1', 1, reply.length - 2)}`;
 }

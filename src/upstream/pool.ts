@@ -17,6 +17,9 @@ const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
 const OCCUPIED_AFTER_MS = 5;
 /** After a failed attempt the node is not tried again for so long. */
 const RETRY_AFTER_MS = 50;
+/** Dedicated connections kept for the next one who needs one, and how long. */
+const MAX_SPARE = 16;
+const SPARE_FOR_MS = 10_000;
 
 export interface Identity {
   readonly username: string | undefined;
@@ -54,6 +57,8 @@ export class Pool {
   readonly #events: PoolEvents;
   #connections: Connection[] = [];
   readonly #lent = new Set<Connection>();
+  /** Dedicated connections that nobody uses, the one given back last at the end; they carry no state. */
+  #spare: Connection[] = [];
   #isFlushing = false;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   /** Why the last attempt failed; empty when it did not. */
@@ -67,9 +72,19 @@ export class Pool {
     this.options = options;
   }
 
-  /** All connections, those lent out included. */
+  /** All connections, those lent out and spare ones included. */
   get connections(): readonly Connection[] {
-    return this.#lent.size === 0 ? this.#connections : [...this.#connections, ...this.#lent];
+    if (this.#lent.size === 0 && this.#spare.length === 0) return this.#connections;
+    return [...this.#connections, ...this.#lent, ...this.#spare];
+  }
+
+  get sharedCount(): number {
+    return this.#connections.length;
+  }
+
+  /** How many are out of common use, spare ones not counted. */
+  get dedicatedCount(): number {
+    return this.#lent.size;
   }
 
   /** Takes a connection out of common use, because it will not answer for long; false when too many are out. */
@@ -78,21 +93,48 @@ export class Pool {
     if (this.#lent.size >= this.options.maxDedicated) return false;
     this.#connections = this.#connections.filter((other) => other !== connection);
     this.#lent.add(connection);
+    connection.isWaiting = true;
     return true;
   }
 
   /** The connection answers again; one more than the pool opens by itself does no harm. */
   takeBack(connection: Connection): void {
+    connection.isWaiting = false;
     if (!this.#lent.delete(connection) || connection.state === 'closed') return;
     this.#connections.push(connection);
   }
 
-  /** A connection for one session alone, which destroys it in the end; undefined when too many are out. */
+  /** A connection for one session alone, which destroys it or gives it back; undefined when too many are out. */
   dedicate(): Connection | undefined {
     if (this.#lent.size >= this.options.maxDedicated) return undefined;
-    const connection = new Connection(this);
+    const connection = this.#spare.pop() ?? new Connection(this);
     this.#lent.add(connection);
     return connection;
+  }
+
+  /**
+   * Takes a dedicated connection back (C7). `used`: it may have state that is not the next one's business, and says
+   * RESET and a new handshake first; `clean`: what ran on it leaves none (a blocking command), so that a client that
+   * blocks in a loop waits for nothing. One that owes a reply is destroyed, as are those that nobody needs.
+   */
+  giveBack(connection: Connection, state: 'clean' | 'used'): void {
+    if (!this.#lent.delete(connection) || connection.state === 'closed') return;
+    connection.isWaiting = false;
+    const isSettled = connection.state === 'ready' && connection.unansweredCount === 0 && !connection.isPaused;
+    if (!isSettled || this.#spare.length >= MAX_SPARE) {
+      connection.close();
+      return;
+    }
+    connection.spareSinceMs = this.turn.now();
+    this.#spare.push(connection);
+    if (state === 'used') connection.renew();
+  }
+
+  /** Closes dedicated connections that nobody has needed for a while; called now and then. */
+  closeSpare(): void {
+    const oldest = this.#spare[0];
+    if (oldest === undefined || this.turn.now() - oldest.spareSinceMs < SPARE_FOR_MS) return;
+    oldest.close();
   }
 
   /** The connection for a session that has nothing in flight here; undefined while the node cannot be reached. */
@@ -196,9 +238,12 @@ export class Pool {
     this.problem = '';
   }
 
-  onClosed(connection: Connection, { reason, wasReady }: { reason: string; wasReady: boolean }): void {
+  onClosed(connection: Connection, end: { reason: string; wasReady: boolean; isUnneeded: boolean }): void {
+    const { reason, wasReady } = end;
     this.#connections = this.#connections.filter((other) => other !== connection);
     this.#lent.delete(connection);
+    this.#spare = this.#spare.filter((other) => other !== connection);
+    if (end.isUnneeded) return;
     if (!wasReady) this.#failedAtMs = performance.now();
     if (this.options.purpose === 'control') return;
     if (this.problem === '') this.#events.onDisconnected(this.node, reason);

@@ -193,4 +193,91 @@ describe('Pool', () => {
     assert.deepEqual(events, [`disconnected ${node.address}: one`, `connected ${node.address}`]);
     assert.equal(pool.problem, '');
   });
+
+  describe('dedicated connections', () => {
+    async function dedicated(test: Awaited<ReturnType<typeof setUp>>): Promise<Connection> {
+      expectHandshake(test.node);
+      const connection = test.pool.dedicate();
+      assert.ok(connection);
+      await untilReady(connection);
+      return connection;
+    }
+
+    it('C7: a used one is given to the next behind RESET and a new handshake', async (t) => {
+      const test = await setUp(t);
+      const { pool, node, sink } = test;
+      const connection = await dedicated(test);
+      const reset = node.expect('RESET').staySilent();
+      expectHandshake(node);
+      pool.giveBack(connection, 'used');
+      assert.equal(pool.dedicatedCount, 0);
+      assert.equal(pool.dedicate(), connection);
+      node.expect('GET', 'k').reply('$1\r\nv\r\n');
+      sink.send(connection, 1, 'GET', 'k');
+      await until('RESET has come', () => reset.hasCome);
+      assert.deepEqual(sink.outcomes, [], 'nothing goes out before RESET was answered');
+      reset.reply('+RESET\r\n');
+      assert.deepEqual(await sink.come(1), ['1 $1\r\nv\r\n']);
+      assert.equal(node.connectionCount, 1);
+    });
+
+    it('C7: one whose RESET is refused is destroyed', async (t) => {
+      const test = await setUp(t);
+      const connection = await dedicated(test);
+      test.node.expect('RESET').reply("-ERR unknown command 'RESET'\r\n");
+      expectHandshake(test.node);
+      test.pool.giveBack(connection, 'used');
+      await until('it is closed', () => connection.state === 'closed');
+      assert.deepEqual(test.pool.connections, []);
+    });
+
+    it('a clean one is usable at once, and never by those who share', async (t) => {
+      const test = await setUp(t);
+      const { pool, node } = test;
+      const connection = await dedicated(test);
+      pool.giveBack(connection, 'clean');
+      expectHandshake(node);
+      const shared = pool.pick(undefined);
+      assert.ok(shared);
+      assert.notEqual(shared, connection);
+      await untilReady(shared);
+      assert.equal(pool.dedicate(), connection);
+      assert.equal(connection.state, 'ready');
+    });
+
+    it('C7: one that owes a reply is destroyed, and that is no failure of the node', async (t) => {
+      const test = await setUp(t);
+      const { pool, node, sink, events } = test;
+      const connection = await dedicated(test);
+      node.expect('BLPOP', 'k', '0').staySilent();
+      sink.send(connection, 1, 'BLPOP', 'k', '0');
+      await node.finished();
+      pool.giveBack(connection, 'clean');
+      assert.equal(connection.state, 'closed');
+      assert.deepEqual(events, []);
+      assert.equal(pool.dedicatedCount, 0);
+    });
+
+    it('spare ones are closed after a while', async (t) => {
+      const test = await setUp(t);
+      const { pool, turn } = test;
+      const connection = await dedicated(test);
+      pool.giveBack(connection, 'clean');
+      turn.nowMs += 9000;
+      pool.closeSpare();
+      assert.equal(connection.state, 'ready');
+      turn.nowMs += 2000;
+      pool.closeSpare();
+      assert.equal(connection.state, 'closed');
+    });
+
+    it('are bounded, spare ones counted in', async (t) => {
+      const test = await setUp(t, { maxDedicated: 1 });
+      const connection = await dedicated(test);
+      assert.equal(test.pool.dedicate(), undefined);
+      test.pool.giveBack(connection, 'clean');
+      assert.equal(test.pool.dedicate(), connection);
+      assert.equal(test.pool.dedicate(), undefined);
+    });
+  });
 });
