@@ -7,8 +7,8 @@ export const NOTES: Readonly<Record<string, string>> = {
   spublish: 'Goes by the slot of the channel. Subscribing (`SSUBSCRIBE`) is not supported.',
   msetnx: 'Sets all keys or none, so it is not split.',
   sort: 'The target of `STORE` counts as a key. In cluster mode the node refuses `BY` with a pattern.',
-  xread: '`BLOCK` is refused.',
-  xreadgroup: '`BLOCK` is refused.',
+  xread: 'With `BLOCK` as the blocking commands.',
+  xreadgroup: 'With `BLOCK` as the blocking commands.',
 
   mget: 'Not one moment: a write may come between two parts.',
   mset: 'Not atomic: another client may see some keys set and others not yet.',
@@ -23,6 +23,13 @@ export const NOTES: Readonly<Record<string, string>> = {
   randomkey:
     'Asks the shards in random order until one has a key. Each shard is as likely as any other, however many keys it has.',
   wait: "Asked of the masters over the connections that carried this client's writes; the reply is the smallest number. `WAITAOF` (7.2) likewise.",
+
+  multi:
+    'Answered here; the first key decides the node. Inside, commands for many nodes, SCAN, RANDOMKEY, WAIT, CLIENT, HELLO and the like are refused, and spoil the transaction.',
+  exec: 'Keys of several slots: EXECABORT, as for every command that was refused when it was queued.',
+  discard: 'As Redis: it ends the watch too.',
+  watch: 'Keys of one slot, that of the transaction. When the slot moves or its node is lost, EXEC answers null.',
+  unwatch: 'Outside MULTI answered here.',
 
   info: 'Of one node: figures are not summed.',
   role: 'Of one node: always a master.',

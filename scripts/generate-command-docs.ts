@@ -80,6 +80,24 @@ const SECTIONS: readonly Section[] = [
     form: 'table',
   },
   {
+    title: 'Transactions',
+    text: [
+      'On a connection of its own, at the master that owns the one slot of all keys, watched ones included. Texts and',
+      'order are those of one Redis server; what happens under failover is in [reliability.md](reliability.md).',
+    ],
+    holds: (command) => command.handling === 'transaction',
+    form: 'table',
+  },
+  {
+    title: 'Blocking',
+    text: [
+      'On a connection of its own, at most `cluster.dedicated_per_node` for a node, at the master that owns the slot of the',
+      "keys. The client's next requests wait. Inside MULTI nothing blocks.",
+    ],
+    holds: (command) => command.handling === 'block',
+    form: 'list',
+  },
+  {
     title: 'Any master',
     text: [
       'Forwarded to one master, the same one for as long as a client is connected and the cluster does not change. What it',

@@ -27,8 +27,12 @@ export type Handling =
   | 'scan'
   | 'randomkey'
   | 'wait'
-  /** As 'keys', refused with BLOCK. */
+  /** May block at its node: on a connection of its own. */
+  | 'block'
+  /** As 'keys', as 'block' with BLOCK. */
   | 'xread'
+  /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
+  | 'transaction'
   /** Answered by the session itself. */
   | 'local'
   | 'client'
@@ -90,13 +94,13 @@ export const HANDLING: readonly HandlingRow[] = [
   { names: ['xread', 'xreadgroup'], handling: 'xread', reason: 'blocks only with BLOCK' },
   {
     names: ['multi', 'exec', 'discard', 'watch', 'unwatch'],
-    handling: 'unsupported',
-    reason: 'transactions need a connection of their own',
+    handling: 'transaction',
+    reason: 'a transaction runs at one node, on a connection of its own',
   },
   {
     names: ['blpop', 'brpop', 'brpoplpush', 'blmove', 'blmpop', 'bzpopmin', 'bzpopmax', 'bzmpop'],
-    handling: 'unsupported',
-    reason: 'blocking commands need a connection of their own',
+    handling: 'block',
+    reason: 'a node reads nothing more from a connection that blocks, so it is a connection of its own',
   },
   {
     names: ['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe', 'pubsub'],
@@ -177,7 +181,7 @@ export function reasonOf(spec: CommandSpec): string {
 export function handlingOf(spec: CommandSpec): Handling {
   const listed = rowOf(spec);
   if (listed !== undefined) return listed.handling;
-  if (spec.flags.includes('blocking')) return 'unsupported';
+  if (spec.flags.includes('blocking')) return 'block';
   if (spec.requestPolicy === 'multi_shard' && spec.keySpecs.length > 0) return 'split';
   if (spec.requestPolicy === 'all_nodes' || spec.requestPolicy === 'all_shards') return 'broadcast';
   return spec.keySpecs.length > 0 ? 'keys' : 'any';

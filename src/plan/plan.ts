@@ -78,6 +78,22 @@ export interface WalkPlan {
   readonly kind: 'scan' | 'randomkey' | 'wait';
 }
 
+/** MULTI, EXEC, DISCARD, WATCH, UNWATCH; for WATCH the slot of its keys. */
+export interface TransactionPlan {
+  readonly kind: 'transaction';
+  readonly action: 'multi' | 'exec' | 'discard' | 'watch' | 'unwatch';
+  readonly slot: number;
+}
+
+/** May block at the owner of the slot for as long as its timeout says. */
+export interface BlockPlan {
+  readonly kind: 'block';
+  readonly slot: number;
+  /** Index of the argument with the timeout; 0: not known. */
+  readonly timeoutIndex: number;
+  readonly unit: 's' | 'ms';
+}
+
 /** Close the connection without a word. */
 export interface ClosePlan {
   readonly kind: 'close';
@@ -92,6 +108,8 @@ export type Plan =
   | BroadcastPlan
   | ScriptCommandPlan
   | WalkPlan
+  | TransactionPlan
+  | BlockPlan
   | ClosePlan;
 
 const FORWARD: ForwardPlan[] = [];

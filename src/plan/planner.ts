@@ -15,9 +15,11 @@ import type { Command, CommandTable } from '../command/table.ts';
 import { EVALGATE, errorLine, REDIS, TAIR } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
+import { blockPlan, hasBlock } from './blocking.ts';
 import { CallPlanner } from './call-planner.ts';
 import { ANY_SLOT, forwardTo, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
+import { displayName, queuedPlan, scriptInMulti } from './queued.ts';
 import type { ScriptChecks } from './script-checks.ts';
 import { splitBySlot } from './split.ts';
 
@@ -32,6 +34,10 @@ const EXISTS: Plan = { kind: 'script_command', action: 'exists' };
 const FLUSH: Plan = { kind: 'script_command', action: 'flush' };
 const KILL: Plan = { kind: 'script_command', action: 'kill' };
 const STATS: Plan = { kind: 'script_command', action: 'stats' };
+const MULTI: Plan = { kind: 'transaction', action: 'multi', slot: ANY_SLOT };
+const EXEC: Plan = { kind: 'transaction', action: 'exec', slot: ANY_SLOT };
+const DISCARD: Plan = { kind: 'transaction', action: 'discard', slot: ANY_SLOT };
+const UNWATCH: Plan = { kind: 'transaction', action: 'unwatch', slot: ANY_SLOT };
 const REFUSE_CROSS_SLOT = refuse(REDIS.crossSlot);
 const REFUSE_DEBUG = refuse(TAIR.scriptDebug);
 
@@ -49,6 +55,7 @@ export class Planner {
   readonly #registry: ScriptRegistry;
   readonly #checks: ScriptChecks;
   readonly #calls: CallPlanner;
+  readonly #policy: Policy;
   readonly #positions = new KeyPositions();
 
   constructor(options: PlannerOptions) {
@@ -56,6 +63,7 @@ export class Planner {
     this.table = table;
     this.#registry = registry;
     this.#checks = checks;
+    this.#policy = options.policy;
     this.#calls = new CallPlanner(options);
   }
 
@@ -70,6 +78,15 @@ export class Planner {
       return forwardTo(slotOf(request.bytes, request.argStart(index), request.argEnd(index)));
     }
     return this.#planByHandling(command, request);
+  }
+
+  /** The plan for a request inside MULTI: what a node can queue goes there, everything else is refused. */
+  planQueued(request: Request): Plan {
+    const command = this.#commandOf(request);
+    const refusal = command?.fitsArity(request.argc) ? scriptInMulti(command, this.#policy) : undefined;
+    if (refusal === undefined) return queuedPlan(this.plan(request), this.command);
+    this.command = command;
+    return refuse(refusal);
   }
 
   /** The command, or the subcommand if it is a container; undefined when the cluster knows none of that name. */
@@ -93,6 +110,7 @@ export class Planner {
       case 'local':
       case 'client':
       case 'cluster':
+      case 'transaction':
         return refuse(REDIS.arity(command.name));
       default:
         return forwardTo(ANY_SLOT);
@@ -114,9 +132,11 @@ export class Planner {
       case 'fcall':
         return this.#calls.plan(command, request);
       case 'xread':
-        return hasBlock(request)
-          ? refuse(EVALGATE.notSupported(`${displayName(command)} BLOCK`))
-          : this.#planKeys(command, request);
+        return hasBlock(request) ? this.#planBlock(command, request) : this.#planKeys(command, request);
+      case 'block':
+        return this.#planBlock(command, request);
+      case 'transaction':
+        return this.#planTransaction(command, request);
       case 'wait':
         return WAIT;
       case 'local':
@@ -152,6 +172,30 @@ export class Planner {
         return this.#planShow(request);
       default:
         return REFUSE_DEBUG;
+    }
+  }
+
+  #planBlock(command: Command, request: Request): Plan {
+    keyPositions(command.spec, request, this.#positions);
+    const slot = this.#commonSlot(request);
+    return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : blockPlan(command, request, slot);
+  }
+
+  #planTransaction(command: Command, request: Request): Plan {
+    switch (command.name) {
+      case 'multi':
+        return MULTI;
+      case 'exec':
+        return EXEC;
+      case 'discard':
+        return DISCARD;
+      case 'unwatch':
+        return UNWATCH;
+      default: {
+        keyPositions(command.spec, request, this.#positions);
+        const slot = this.#commonSlot(request);
+        return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : { kind: 'transaction', action: 'watch', slot };
+      }
     }
   }
 
@@ -212,11 +256,6 @@ function broadcast(command: Command): Plan {
   return { kind: 'broadcast', scope: requestPolicy === 'all_nodes' ? 'nodes' : 'shards', policy: responsePolicy };
 }
 
-/** `CONFIG SET` for `config|set`. */
-function displayName(command: Command): string {
-  return command.name.replace('|', ' ').toUpperCase();
-}
-
 /** Why it is refused; a container stands for a subcommand that nobody knows. */
 function refusal(command: Command, request: Request): Plan {
   if (command.subcommands === undefined) {
@@ -234,14 +273,6 @@ function slotNamedBy(request: Request): number {
 
 function refuse(text: string): Plan {
   return { kind: 'reply', bytes: errorLine(text) };
-}
-
-function hasBlock(request: Request): boolean {
-  for (let i = 1; i < request.argc; i++) {
-    if (request.isWord(i, 'streams')) return false;
-    if (request.isWord(i, 'block')) return true;
-  }
-  return false;
 }
 
 /** HTTP spoken to a Redis port (`securityWarningCommand` in Redis's networking.c). */

@@ -18,6 +18,12 @@ export const REDIS = {
   protocolNotAnInteger: 'ERR Protocol version is not an integer or out of range',
   invalidCursor: 'ERR invalid cursor',
   clientNameInvalid: 'ERR Client names cannot contain spaces, newlines or special characters.',
+  nestedMulti: 'ERR MULTI calls can not be nested',
+  watchInMulti: 'ERR WATCH inside MULTI is not allowed',
+  execWithoutMulti: 'ERR EXEC without MULTI',
+  discardWithoutMulti: 'ERR DISCARD without MULTI',
+  execAbort: 'EXECABORT Transaction discarded because of previous errors.',
+  execAbortBecause: (reason: string) => `EXECABORT Transaction discarded because of: ${reason}`,
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
   syntax: 'ERR syntax error',
   unknownSubcommand: (subcommand: string, container: string) =>
@@ -89,6 +95,9 @@ export const LUA = {
 export const EVALGATE = {
   notSupported: (command: string, why = '') =>
     `ERR evalgate: '${command}' is not supported${why === '' ? '' : `: ${why}`}`,
+  notInMulti: (command: string) => `ERR evalgate: '${command}' is not supported inside MULTI`,
+  transactionNotKept: (node: string, limit: number) =>
+    `ERR evalgate: ${node} no longer takes the transaction, which is too large to be moved (limits.in_flight_bytes_per_client, ${limit}), it did not run`,
   lost: (node: string) =>
     `ERR evalgate: connection to ${node} lost before the reply, the command may have run or may still run`,
   silent: (node: string, reason: string) =>

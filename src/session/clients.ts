@@ -7,7 +7,7 @@ import type { Session } from './session.ts';
 
 export class Clients implements Iterable<Session> {
   readonly pause = new ClientPause(() => {
-    for (const session of this) session.onUnpaused();
+    for (const session of this) session.release('unpaused');
   });
   readonly #byId = new Map<number, Session>();
 

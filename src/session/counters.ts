@@ -22,6 +22,8 @@ export class Counters {
   failures = 0;
   /** Requests that wait for a repair, all clients together. */
   waiting = 0;
+  /** Bytes of open transactions that are kept, all clients together. */
+  keptBytes = 0;
   /** Bytes buffered for all clients together. */
   bufferedBytes = 0;
 }

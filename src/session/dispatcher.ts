@@ -4,9 +4,10 @@
  *     plan ─▶ forward, call ─▶ Link of the slot's primary ─▶ connection
  *          ├▶ split, broadcast ─▶ FanOut of parts, each with its own exchange
  *          ├▶ local ─▶ local-commands.ts        script_command ─▶ script-commands.ts
- *          └▶ scan, randomkey ─▶ walks.ts       what cannot be sent now ─▶ Repairs
+ *          ├▶ scan, randomkey ─▶ walks.ts       what cannot be sent now ─▶ Repairs
+ *          └▶ transaction, and all that comes inside it ─▶ multi.ts      block ─▶ blocking.ts
  */
-import type { Shard } from '../cluster/topology.ts';
+import type { Node, Shard } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
 import type { Verdict } from '../plan/judge.ts';
 import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
@@ -19,21 +20,26 @@ import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import type { Link } from '../upstream/link.ts';
 import type { Pool } from '../upstream/pool.ts';
+import { startBlocking } from './blocking.ts';
 import { FanOut } from './fan-out.ts';
 import { Links } from './links.ts';
 import { runLocal } from './local-commands.ts';
 import { lookUpUnknown } from './look-ups.ts';
+import { dispatchQueued, runTransaction } from './multi.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
+import { Transaction } from './transaction.ts';
 import { startWait } from './wait.ts';
 import { startRandomKey, startScan } from './walks.ts';
 
 export class Dispatcher {
   readonly session: Session;
   readonly links: Links;
-  /** Connections that carry a WAIT of this session. */
+  /** Connections that carry a WAIT or a blocking command of this session. */
   readonly lent = new Set<Connection>();
   #seq = 0;
+  /** Made when the client first says MULTI or WATCH. */
+  #transaction: Transaction | undefined;
   /** The pool that made the session stop, until it has room again. */
   #saturated: Pool | undefined;
 
@@ -62,7 +68,8 @@ export class Dispatcher {
   dispatch(request: Request, isLookedUp: boolean): void {
     const { runtime } = this.session;
     const { planner } = runtime;
-    const plan = planner.plan(request);
+    const transaction = this.#transaction?.isOpen ? this.#transaction : undefined;
+    const plan = transaction === undefined ? planner.plan(request) : planner.planQueued(request);
     const { command } = planner;
     this.session.client.command = command;
     if (!isLookedUp) {
@@ -70,7 +77,8 @@ export class Dispatcher {
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
     if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
-    this.#carryOut(plan, command, request);
+    if (transaction === undefined) this.#carryOut(plan, command, request);
+    else dispatchQueued(this.session, transaction, plan, request);
   }
 
   #carryOut(plan: Plan, command: Command | undefined, request: Request): void {
@@ -91,6 +99,11 @@ export class Dispatcher {
         return runScriptCommand(this, plan.action, request);
       case 'wait':
         return startWait(this, request);
+      case 'block':
+        return startBlocking(this, plan, request);
+      case 'transaction':
+        this.#transaction ??= new Transaction(this);
+        return runTransaction(this.session, this.#transaction, plan, request);
       case 'scan':
         return startScan(this, request);
       case 'randomkey':
@@ -204,6 +217,17 @@ export class Dispatcher {
     });
   }
 
+  /** RESET: what is queued or watched is forgotten. */
+  abandonTransaction(): void {
+    this.#transaction?.abandon();
+  }
+
+  /** The session wrote at the node over a connection of its own: WAIT asks there too. */
+  noteWrite(node: Node): void {
+    const link = this.links.to(node);
+    link.wroteOn = link.take();
+  }
+
   /** A connection that waited for this session alone is everybody's again. */
   takeBack(pool: Pool, connection: Connection): void {
     this.lent.delete(connection);
@@ -212,7 +236,8 @@ export class Dispatcher {
 
   /** The client is gone: nobody reads what its lent connections wait for. */
   discard(): void {
-    for (const connection of this.lent) connection.destroy('lost', 'the client that waited on it is gone');
+    this.#transaction?.discard();
+    for (const connection of this.lent) connection.close();
   }
 
   /** Sends one part of a broadcast; a node without a connection fails its part at once. */

@@ -26,6 +26,7 @@ export function runLocal(session: Session, command: Command, request: Request): 
       return session.close();
     case 'reset':
       session.client.reset();
+      session.dispatcher.abandonTransaction();
       return session.reply(RESET);
     default:
       return session.reply(OK);

@@ -24,6 +24,7 @@ import type { Flushable } from '../upstream/turn.ts';
 import { ClientState } from './client-state.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
+import { HeldRequest, type Until } from './held-request.ts';
 import { OutputGuard } from './output-guard.ts';
 import { Repairs } from './repairs.ts';
 import { ReplyQueue } from './reply-queue.ts';
@@ -31,7 +32,7 @@ import type { Runtime } from './runtime.ts';
 
 /** How long a client that is being closed may take to read the last reply. */
 const LINGER_MS = 1000;
-/** What is read of a client while it is paused: its end has to be seen, too, and a paused socket does not tell. */
+/** What is read of a client while it is paused or blocked: its end has to be seen, and a paused socket does not tell. */
 const READ_AHEAD_BYTES = 16 * 1024;
 
 export class Session implements Flushable, Sink {
@@ -55,11 +56,7 @@ export class Session implements Flushable, Sink {
   #inFlightBytes = 0;
   /** The request that must be answered before the next is dispatched. */
   #exclusive: Exchange | undefined;
-  /** The request that comes before all others once its script was looked up. */
-  #next: Request | undefined;
-  #isLookingUp = false;
-  /** It waits until clients are paused no more. */
-  #isPostponed = false;
+  readonly #held = new HeldRequest();
   #accountedBytes = 0;
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
@@ -85,13 +82,18 @@ export class Session implements Flushable, Sink {
     return this.#isBlocked;
   }
 
+  /** The client has closed its side, or all is over. */
+  get isGone(): boolean {
+    return this.#inputEnded || this.#state === 'closed';
+  }
+
   get inFlightCount(): number {
     return this.#replies.length;
   }
 
   /** Bytes of requests that are not dispatched. */
   get inputBytes(): number {
-    return this.#framer.bufferedBytes + (this.#next?.end ?? 0);
+    return this.#framer.bufferedBytes + this.#held.bytes;
   }
 
   /** Bytes of replies that the client has not taken. */
@@ -109,23 +111,22 @@ export class Session implements Flushable, Sink {
     if (!this.#isBlocked) return;
     this.#framer.keep();
     this.#slowInput();
-    if (this.#isPostponed) this.runtime.turn.schedule(this);
+    if (this.#held.isPaused) this.runtime.turn.schedule(this);
   }
 
   #onEnd(): void {
     this.#inputEnded = true;
     // As in Redis: a client that waits on a node, or for the end of a pause, and closes its side is gone.
-    if (this.dispatcher.lent.size > 0 || this.#isPostponed) return this.destroy();
+    if (this.#isLeavable) return this.destroy();
     if (!this.#isBlocked) this.#closeWhenDone();
   }
 
   /** Dispatches requests as long as nothing speaks against it; the only place that does. */
   #pump(): void {
     while (this.#mayDispatch()) {
-      if (this.#next !== undefined) {
-        const request = this.#next;
-        this.#next = undefined;
-        this.dispatcher.dispatch(request, true);
+      const held = this.#held.take();
+      if (held !== undefined) {
+        this.dispatcher.dispatch(held, true);
         continue;
       }
       const step = this.#framer.next();
@@ -140,8 +141,8 @@ export class Session implements Flushable, Sink {
   #mayDispatch(): boolean {
     const { limits, counters, topology } = this.runtime;
     if (this.#state !== 'open' || this.#exclusive !== undefined || this.repairs.isActive) return false;
-    if (this.#isLookingUp || this.#isPostponed) return false;
     const inFlight = this.#replies.length;
+    if (this.#held.isWaiting(inFlight)) return false;
     if (topology !== this.topology) {
       if (inFlight > 0) return false;
       this.topology = topology;
@@ -151,15 +152,21 @@ export class Session implements Flushable, Sink {
     return this.#output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
   }
 
+  /** A client that waits on a node is read on, within bounds: otherwise nobody would see it leave. */
   #block(): void {
-    if (this.#isBlocked && !this.#isPostponed) return;
+    if (this.#isBlocked && !this.#isLeavable) return;
     this.#isBlocked = true;
     this.#slowInput();
   }
 
-  /** Nothing is read while nothing is dispatched, but a little of a client that is paused. */
+  /** It is paused, or waits on a node: its end has to be seen. */
+  get #isLeavable(): boolean {
+    return this.#held.isPaused || this.dispatcher.lent.size > 0;
+  }
+
+  /** Nothing is read while nothing is dispatched, but a little of a client that may leave. */
   #slowInput(): void {
-    if (this.#isPostponed && this.#framer.bufferedBytes <= READ_AHEAD_BYTES) this.#socket.resume();
+    if (this.#isLeavable && this.#framer.bufferedBytes <= READ_AHEAD_BYTES) this.#socket.resume();
     else this.#socket.pause();
   }
 
@@ -199,25 +206,24 @@ export class Session implements Flushable, Sink {
 
   /** The request that is being dispatched waits, and all behind it; then it is dispatched once more. */
   dispatchAgain(request: Request, answer: Promise<unknown>): void {
-    this.#next = request;
-    this.#isLookingUp = true;
-    const proceed = (): void => {
-      this.#isLookingUp = false;
-      this.runtime.turn.schedule(this);
-    };
-    answer.then(proceed, proceed);
+    this.#held.hold(request, 'looked_up');
+    void answer.catch(() => {}).then(() => this.release('looked_up'));
   }
 
-  /** The request that is being dispatched waits, and all behind it, until `onUnpaused`. */
+  /** The request that is being dispatched waits, and all behind it, until it is released. */
   postpone(request: Request): void {
-    this.#next = request;
-    this.#isPostponed = true;
+    this.#held.hold(request, 'unpaused');
   }
 
-  /** Clients are paused no more. */
-  onUnpaused(): void {
-    this.#isPostponed = false;
+  /** What the request that is held waits for has come. */
+  release(until: Until): void {
+    this.#held.release(until);
     if (this.#isBlocked) this.runtime.turn.schedule(this);
+  }
+
+  /** The request that is being dispatched comes again when nothing of this session is in flight (C3d). */
+  dispatchWhenIdle(request: Request): void {
+    this.#held.hold(request.copy(), 'idle');
   }
 
   /** Nothing else is dispatched until this request is settled. */

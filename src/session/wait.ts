@@ -2,13 +2,20 @@
  * WAIT and WAITAOF: how many replicas have this session's writes. Only the connections that carried the writes can be
  * asked, and the node reads nothing more from such a connection until it has answered, perhaps never. So while it
  * waits the connection is lent out of its pool: other sessions do not get it, and the pool may open another.
+ *
+ * A node waits for what had been written when the connection's last command ran, whatever that was (`woff` in Redis's
+ * server.c). So a PING goes before it, which counts in what transactions and blocking commands wrote.
  */
 import { merge } from '../plan/merge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
+import { encodeCommand } from '../resp/encode.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
+import { Exchange, IGNORE } from '../upstream/exchange.ts';
 import type { Dispatcher, Target } from './dispatcher.ts';
 import { FanOut } from './fan-out.ts';
+
+const PING = encodeCommand('PING');
 
 export function startWait(dispatcher: Dispatcher, request: Request): void {
   const { session } = dispatcher;
@@ -28,7 +35,10 @@ export function startWait(dispatcher: Dispatcher, request: Request): void {
   });
   targets.forEach((target, index) => {
     if (target.connection === undefined || lent[index]) {
-      if (target.connection !== undefined) dispatcher.lent.add(target.connection);
+      if (target.connection !== undefined) {
+        dispatcher.lent.add(target.connection);
+        target.connection.sendOwn(new Exchange(IGNORE, 0, undefined, ANY_SLOT), PING);
+      }
       dispatcher.sendPart(fanOut, index, { ...target, source: request });
     } else {
       const { node, options } = target.link.pool;

@@ -10,6 +10,7 @@
  * `[SCRIPT LOAD][EVALSHA]` would not do: a flush may come in between.
  */
 import { encodeBulk, encodeCommand } from '../resp/encode.ts';
+import type { Request } from '../resp/request.ts';
 import type { Script } from '../script/script.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
 import type { Connection } from './connection.ts';
@@ -84,7 +85,13 @@ function sendLoad(connection: Connection, script: Script): void {
   connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), Buffer.concat([LOAD_HEAD, header, script.body, CRLF]));
 }
 
-function bodyHead(call: Call, script: Script): Buffer[] {
+/** The request that calls a script by sha, as one that calls it by its body: inside MULTI no NOSCRIPT can be healed. */
+export function withBody(request: Request, script: Script, isReadOnly: boolean): Buffer {
+  const tail = request.bytes.subarray(request.headerStart(2), request.end);
+  return Buffer.concat([...bodyHead({ argc: request.argc, isReadOnly }, script), tail]);
+}
+
+function bodyHead(call: Pick<Call, 'argc' | 'isReadOnly'>, script: Script): Buffer[] {
   const name = call.isReadOnly ? '$7\r\nEVAL_RO' : '$4\r\nEVAL';
   return [Buffer.from(`*${call.argc}\r\n${name}\r\n$${script.body.length}\r\n`), script.body, CRLF];
 }

@@ -34,6 +34,8 @@ export class Connection implements Flushable {
   state: 'connecting' | 'ready' | 'closed' = 'connecting';
   /** Its head may take as long as it likes: a command that blocks. */
   isWaiting = false;
+  /** The node's number for it, once somebody asked. */
+  clientId: string | undefined;
   /** Since when, by the turn's clock, nobody uses it. */
   spareSinceMs = 0;
   readonly #socket: Socket;

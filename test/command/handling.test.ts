@@ -44,7 +44,7 @@ describe('handlingOf', () => {
     ['all_nodes', { requestPolicy: 'all_nodes' }, 'broadcast'],
     ['all_shards', { requestPolicy: 'all_shards' }, 'broadcast'],
     ['special', { requestPolicy: 'special' }, 'any'],
-    ['the flag blocking', { keySpecs, flags: ['write', 'blocking'] }, 'unsupported'],
+    ['the flag blocking', { keySpecs, flags: ['write', 'blocking'] }, 'block'],
   ];
   for (const [name, spec, handling] of others) {
     it(`is ${handling} for a command that nobody listed with ${name}`, () => {

@@ -26,6 +26,10 @@ function shown(plan: Plan): string {
       return `split ${plan.policy} ${plan.parts.map(({ slot, keys }) => `${slot}:${keys.join(',')}`).join(' ')}`;
     case 'call':
       return `call ${plan.form} slot ${plan.slot}`;
+    case 'transaction':
+      return plan.slot < 0 ? plan.action : `${plan.action} slot ${plan.slot}`;
+    case 'block':
+      return `block slot ${plan.slot} until ${plan.timeoutIndex} ${plan.unit}`;
     case 'scan':
     case 'randomkey':
     case 'wait':
@@ -100,16 +104,25 @@ const PLANS: [request: string, plan: string][] = [
   ['CLIENT ID', 'local client|id'],
   ['ECHO', "-ERR wrong number of arguments for 'echo' command"],
   ['CLIENT SETNAME', "-ERR wrong number of arguments for 'client|setname' command"],
-  ['MULTI', "-ERR evalgate: 'MULTI' is not supported: transactions need a connection of their own"],
-  ['BLPOP a 0', "-ERR evalgate: 'BLPOP' is not supported: blocking commands need a connection of their own"],
-  ['BLPOP', "-ERR evalgate: 'BLPOP' is not supported: blocking commands need a connection of their own"],
   ['CLIENT KILL x', 'local client|kill'],
   ['CLIENT KILL', "-ERR wrong number of arguments for 'client|kill' command"],
   ['CLIENT', "-ERR wrong number of arguments for 'client' command"],
   ['XREAD STREAMS a 0', `slot ${A}`],
   ['XREAD COUNT 1 STREAMS a b 0 0', CROSS_SLOT],
-  ['XREAD BLOCK 0 STREAMS a 0', "-ERR evalgate: 'XREAD BLOCK' is not supported"],
-  ['XREADGROUP GROUP g c block 5 STREAMS a >', "-ERR evalgate: 'XREADGROUP BLOCK' is not supported"],
+  ['XREAD BLOCK 0 STREAMS a 0', `block slot ${A} until 2 ms`],
+  ['XREADGROUP GROUP g c block 5 STREAMS a >', `block slot ${A} until 5 ms`],
+  ['BLPOP a {a}b 0', `block slot ${A} until 3 s`],
+  ['BLMOVE a {a}b LEFT RIGHT 1', `block slot ${A} until 5 s`],
+  ['BLMPOP 1.5 2 a {a}b LEFT', `block slot ${A} until 1 s`],
+  ['BZPOPMIN a b 0', CROSS_SLOT],
+  ['BLPOP a', 'any'],
+  ['MULTI', 'multi'],
+  ['exec', 'exec'],
+  ['DISCARD', 'discard'],
+  ['UNWATCH', 'unwatch'],
+  ['WATCH a {a}b', `watch slot ${A}`],
+  ['WATCH a b', CROSS_SLOT],
+  ['WATCH', "-ERR wrong number of arguments for 'watch' command"],
   ['XREAD STREAMS block 0', `slot ${slotOfKey('block')}`],
   ['XREAD COUNT 1 a', 'any'],
   ['SCAN 0', 'scan'],
