@@ -264,6 +264,29 @@ describe('transactions', () => {
     assert.doesNotMatch(list, /multi=[0-9]/);
   });
 
+  it('a MULTI that the node refuses runs nothing of what follows', async (t) => {
+    for (const master of gateway.cluster.masters) {
+      await master.client().call('ACL', 'SETUSER', 'plain', 'on', '>secret', '~*', '&*', '+@all', '-multi');
+    }
+    const identity = { username: 'plain', password: 'secret' };
+    const proxy = await startProxy(gateway.cluster, { cluster: identity, listen: { drain_ms: 0 } });
+    t.after(() => proxy.stop());
+    const mine = await RawClient.connect(proxy.address.port);
+    const tag = freshTag();
+    const [multi, set, incr, exec, get] = await say(
+      mine,
+      'MULTI',
+      `SET ${tag}k 1`,
+      `INCR ${tag}k`,
+      'EXEC',
+      `GET ${tag}k`,
+    );
+    assert.deepEqual([multi, exec, get], [OK, ABORTED, '$-1\r\n']);
+    assert.match(set ?? '', /^-NOPERM /);
+    assert.equal(incr, set);
+    mine.close();
+  });
+
   it('C6: more than dedicated_per_node are refused, and the others go on', async (t) => {
     const proxy = await startProxy(gateway.cluster, { cluster: { dedicated_per_node: 2 }, listen: { drain_ms: 0 } });
     t.after(() => proxy.stop());
