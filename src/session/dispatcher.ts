@@ -9,7 +9,7 @@
  */
 import type { Node, Shard } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
-import type { Verdict } from '../plan/judge.ts';
+import { judge, type Verdict } from '../plan/judge.ts';
 import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
 import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
@@ -263,6 +263,19 @@ export class Dispatcher {
   }
 
   // ── judgements that need to know how a request was sent ─────────────────────────────────────────────────────
+
+  /** What an error reply says about whether the request ran. */
+  judge(exchange: Exchange, reply: Buffer): Verdict {
+    const { call, slot, connection } = exchange;
+    const judged = {
+      slot,
+      isCall: call !== undefined,
+      isFunction: call?.form === 'function',
+      wentAsEvalsha: call?.bytesForm === 'evalsha',
+      isWitness: false,
+    };
+    return judge(reply, judged, connection?.pool.facts.noscript);
+  }
 
   /** Whether a request without a reply may be sent again (C4). */
   mayResend(exchange: Exchange, failure: Failure): boolean {

@@ -36,7 +36,11 @@ export function refusalIn(reply: Buffer, slot: number): Refusal | undefined {
   if (reply[0] !== 0x2d) return undefined;
   const isAbort = reply.toString('latin1', 0, ABORTED_BECAUSE.length) === ABORTED_BECAUSE;
   const line = isAbort ? Buffer.concat([Buffer.from('-'), reply.subarray(ABORTED_BECAUSE.length)]) : reply;
-  const verdict = judge(line, { slot, isCall: false, wentAsEvalsha: false, isWitness: false }, undefined);
+  const verdict = judge(
+    line,
+    { slot, isCall: false, isFunction: false, wentAsEvalsha: false, isWitness: false },
+    undefined,
+  );
   return verdict.kind === 'redirect' || verdict.kind === 'retry' ? verdict : undefined;
 }
 

@@ -12,7 +12,6 @@
  */
 import type { Socket } from 'node:net';
 import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
-import { judge } from '../plan/judge.ts';
 import { errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import { RequestFramer } from '../resp/request-framer.ts';
@@ -266,20 +265,10 @@ export class Session implements Flushable, Sink {
   /** An error reply: the application's business, or ours. */
   #onError(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     const reply = bytes.subarray(start, end);
-    const { call, slot, connection } = exchange;
+    const { call, connection } = exchange;
     // Refused or failed: whether the node has the body now is not known.
     if (call?.script !== undefined && call.bytesForm === 'eval') connection?.marks.delete(call.script);
-    const verdict = judge(
-      reply,
-      {
-        slot,
-        isCall: call !== undefined,
-        isFunction: call?.form === 'function',
-        wentAsEvalsha: call?.bytesForm === 'evalsha',
-        isWitness: false,
-      },
-      connection?.pool.facts.noscript,
-    );
+    const verdict = this.dispatcher.judge(exchange, reply);
     if (verdict.kind === 'deliver' || !this.dispatcher.mayRepair(exchange, verdict)) {
       this.dispatcher.onErrorDelivered(exchange, reply);
       this.#deliver(exchange, bytes, start, end);
