@@ -79,10 +79,12 @@ export const NOTES: Readonly<Record<string, string>> = {
   readwrite: 'OK, without effect.',
   ping: '`PONG`, or the argument, whether or not the cluster can be reached.',
   echo: 'The argument.',
+  auth: '[security.md](security.md): asked of a node, or of the `accounts` of the config.',
   hello:
-    'RESP2 only: `HELLO`, `HELLO 2`, and `SETNAME`. The version is that of a node; the mode is `cluster`, as in `INFO` of the nodes, the role `master`.',
+    'RESP2 and RESP3, `AUTH`, `SETNAME`. The version is that of a node; the mode is `cluster`, as in `INFO` of the nodes, the role `master`.',
   quit: 'OK, then the connection ends.',
-  reset: '`RESET`; what `CLIENT` has set (`SETNAME`, `REPLY`, `NO-EVICT`, `NO-TOUCH`) is gone.',
+  reset:
+    '`RESET`; the login and what `CLIENT` has set (`SETNAME`, `REPLY`, `NO-EVICT`, `NO-TOUCH`) is gone, and the protocol is RESP2.',
   'client|id': "evalgate's number of the connection.",
   'client|getname': 'The name set by `CLIENT SETNAME`.',
   'client|setname': 'Kept by evalgate; nodes do not see it.',

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { factsOf } from '../src/control/config-keys.ts';
-import { configSchema, SECTIONS } from '../src/control/config-schema.ts';
+import { configSchema, SECTIONS, TOP_LEVEL } from '../src/control/config-schema.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -31,19 +31,25 @@ const SECTION_WHY: Readonly<Record<keyof typeof SECTIONS, string>> = {
 };
 
 function keysOf(section: keyof typeof SECTIONS): Key[] {
-  return Object.entries<z.ZodType>(SECTIONS[section].shape).map(([name, schema]) => {
-    const facts = factsOf(schema);
-    if (facts === undefined) throw new Error(`${section}.${name} is not made by config-keys.ts`);
-    const absent = schema.safeParse(undefined);
-    return {
-      name,
-      why: schema.description ?? '',
-      wanted: facts.wanted,
-      value: absent.data,
-      example: facts.example,
-      isRequired: !absent.success,
-    };
-  });
+  return Object.entries<z.ZodType>(SECTIONS[section].shape).map(([name, schema]) => keyFrom(name, schema));
+}
+
+function topLevelKeys(): Key[] {
+  return Object.entries<z.ZodType>(TOP_LEVEL).map(([name, schema]) => keyFrom(name, schema));
+}
+
+function keyFrom(name: string, schema: z.ZodType): Key {
+  const facts = factsOf(schema);
+  if (facts === undefined) throw new Error(`${name} is not made by config-keys.ts`);
+  const absent = schema.safeParse(undefined);
+  return {
+    name,
+    why: schema.description ?? '',
+    wanted: facts.wanted,
+    value: absent.data,
+    example: facts.example,
+    isRequired: !absent.success,
+  };
 }
 
 function jsonSchema(): string {
@@ -77,16 +83,17 @@ function defaultFile(): string {
   for (const section of sectionNames()) {
     lines.push('', `# ${SECTION_WHY[section]}.`, `${section}:`);
     for (const key of keysOf(section)) {
-      lines.push(`  # ${key.why}. Takes: ${key.wanted}.`, ...yamlLines(key));
+      lines.push(`  # ${key.why}. Takes: ${key.wanted}.`, ...yamlLines(key, '  '));
     }
   }
+  for (const key of topLevelKeys()) lines.push('', `# ${key.why}. Takes: ${key.wanted}.`, ...yamlLines(key, ''));
   return `${lines.join('\n')}\n`;
 }
 
-function yamlLines({ name, value, example, isRequired }: Key): string[] {
+function yamlLines({ name, value, example, isRequired }: Key, indent: string): string[] {
   const entry = stringify({ [name]: value ?? example }, { defaultStringType: 'PLAIN', singleQuote: false }).trimEnd();
   const isComment = value === undefined && !isRequired;
-  return entry.split('\n').map((line) => (isComment ? `  # ${line}` : `  ${line}`));
+  return entry.split('\n').map((line) => (isComment ? `${indent}# ${line}` : `${indent}${line}`));
 }
 
 function referencePage(): string {
@@ -109,6 +116,10 @@ function referencePage(): string {
     for (const key of keysOf(section)) {
       lines.push(`| \`${section}.${key.name}\` | ${defaultCell(key)} | ${key.wanted} | ${key.why} |`);
     }
+  }
+  lines.push('', '## Outside of sections', '', '| Key | Default | Takes | Meaning |', '|---|---|---|---|');
+  for (const key of topLevelKeys()) {
+    lines.push(`| \`${key.name}\` | ${defaultCell(key)} | ${key.wanted} | ${key.why} |`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -50,7 +50,7 @@ export interface HandlingRow {
 
 export const HANDLING: readonly HandlingRow[] = [
   {
-    names: ['ping', 'echo', 'quit', 'reset', 'hello', 'readonly', 'readwrite', 'asking'],
+    names: ['auth', 'ping', 'echo', 'quit', 'reset', 'hello', 'readonly', 'readwrite', 'asking'],
     handling: 'local',
     reason: "concerns the client's own connection, which ends here",
   },
@@ -107,7 +107,6 @@ export const HANDLING: readonly HandlingRow[] = [
     handling: 'unsupported',
     reason: 'subscriptions need a connection of their own',
   },
-  { names: ['auth'], handling: 'unsupported', reason: 'one identity upstream' },
   {
     names: [
       ...['cluster|slots', 'cluster|shards', 'cluster|nodes', 'cluster|info', 'cluster|keyslot', 'cluster|myid'],

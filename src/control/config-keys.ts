@@ -10,6 +10,8 @@ export interface KeyFacts {
   readonly wanted: string;
   /** Never shown, not even when it is wrong. */
   readonly isSecret?: boolean;
+  /** Keys inside whose values are never shown. */
+  readonly secrets?: readonly string[];
   /** Takes text (or holds texts): a value out of the environment then stays text, even when it looks like a number. */
   readonly isText?: boolean;
   /** The keys of a map with keys of its own. */
@@ -155,6 +157,41 @@ export function scriptStore(options: { readonly why: string }) {
     .prefault({})
     .describe(options.why);
   FACTS.add(schema, { wanted, isText: true, keys: Object.keys(fields.shape) });
+  return schema;
+}
+
+/** Users of the proxy, each with a password: here, or in a file of its own. */
+export function accountList(options: { readonly why: string }) {
+  const wanted = 'a list of {username, password or password_file, privilege: read_write or read_only}';
+  const textError = 'must be a text (in quotes when it looks like a number)';
+  const fields = z
+    .strictObject(
+      {
+        username: z.string({ error: textError }).min(1, { error: textError }),
+        password: z.string({ error: textError }).min(1, { error: textError }).optional(),
+        password_file: z.string({ error: 'must be a path' }).min(1, { error: 'must be a path' }).optional(),
+        privilege: z
+          .literal(['read_write', 'read_only'], { error: 'must be read_write or read_only' })
+          .default('read_write'),
+      },
+      { error: 'must be a map with username, password or password_file, privilege' },
+    )
+    .refine(({ password, password_file }) => (password === undefined) !== (password_file === undefined), {
+      path: ['password'],
+      error: 'must be set, or password_file, and not both',
+    });
+  const schema = z
+    .array(fields, { error: `must be ${wanted}` })
+    .superRefine((accounts, context) => {
+      accounts.forEach(({ username }, index) => {
+        if (accounts.findIndex((other) => other.username === username) === index) return;
+        context.addIssue({ code: 'custom', path: [index, 'username'], message: 'must be another name: it is taken' });
+      });
+    })
+    .default([])
+    .describe(options.why);
+  const keys = ['username', 'password', 'password_file', 'privilege'];
+  FACTS.add(schema, { wanted, isText: true, keys, secrets: ['password'] });
   return schema;
 }
 

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import {
+  accountList,
   addressList,
   addressMap,
   choice,
@@ -190,6 +191,13 @@ const log = z.strictObject({
   format: choice(['json', 'pretty'], { default: 'json', why: 'json for machines, pretty for people' }),
 });
 
+const accounts = accountList({
+  why: 'Clients log in here, and evalgate serves them as itself; none: AUTH passes through to the ACL of the nodes (docs/security.md)',
+});
+
+/** Keys that stand in no section. */
+export const TOP_LEVEL = { accounts } as const;
+
 /** The sections in the order of the reference page. */
 export const SECTIONS = { listen, cluster, scripting, limits, log } as const;
 
@@ -200,6 +208,8 @@ export type KeyPath = readonly PropertyKey[];
 
 /** The facts of the key at or above a path; undefined when the path leads to no key. */
 export function factsAt([section, key]: KeyPath): KeyFacts | undefined {
+  const single: z.ZodType | undefined = (TOP_LEVEL as Readonly<Record<PropertyKey, z.ZodType>>)[section ?? ''];
+  if (single !== undefined) return factsOf(single);
   const shape: Readonly<Record<PropertyKey, z.ZodType>> | undefined = SECTIONS[section as SectionName]?.shape;
   const schema = key === undefined ? undefined : shape?.[key];
   return schema === undefined ? undefined : factsOf(schema);
@@ -210,6 +220,7 @@ export const configSchema = z.strictObject({
   // Without nodes there is nothing to start; an empty map here makes the missing key the one that is named.
   cluster: cluster.prefault({} as z.input<typeof cluster>),
   scripting: scripting.prefault({}),
+  accounts,
   limits: limits.prefault({}),
   log: log.prefault({}),
 });

@@ -16,6 +16,7 @@ import {
   type KeyPath,
   SECTIONS,
   type SectionName,
+  TOP_LEVEL,
 } from './config-schema.ts';
 
 export type { Config, ConfigInput } from './config-schema.ts';
@@ -105,7 +106,8 @@ function describe(issue: z.core.$ZodIssue, written: unknown): string[] {
     const known = Object.keys(knownKeysAt(issue.path)).join(', ');
     return issue.keys.map((key) => `${formatPath([...issue.path, key])} is not a key here: known are ${known}`);
   }
-  if (issue.path.length < 2 && issue.code === 'invalid_type') {
+  const isSection = issue.path.length === 0 || (issue.path.length === 1 && factsAt(issue.path) === undefined);
+  if (isSection && issue.code === 'invalid_type') {
     const where = issue.path.length === 0 ? 'the file' : formatPath(issue.path);
     return [`${where} must be a map: ${currentValue(issue.path, written)}`];
   }
@@ -119,12 +121,13 @@ function describe(issue: z.core.$ZodIssue, written: unknown): string[] {
 function knownKeysAt(path: KeyPath): Readonly<Record<string, unknown>> {
   const own = factsAt(path)?.keys;
   if (own !== undefined) return Object.fromEntries(own.map((key) => [key, key]));
-  return path.length === 0 ? SECTIONS : SECTIONS[path[0] as SectionName].shape;
+  return path.length === 0 ? { ...SECTIONS, ...TOP_LEVEL } : SECTIONS[path[0] as SectionName].shape;
 }
 
 /** As written in the file: what a `${NAME}` stands for is not shown. */
 function currentValue(path: KeyPath, written: unknown): string {
-  if (factsAt(path)?.isSecret) return 'current value is not shown';
+  const facts = factsAt(path);
+  if (facts?.isSecret || facts?.secrets?.includes(String(path.at(-1)))) return 'current value is not shown';
   const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], written);
   if (value === undefined) return 'it is not set';
   return `current value is ${shown(value)}`;

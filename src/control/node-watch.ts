@@ -43,8 +43,10 @@ export class NodeWatch {
 
   #look(): void {
     const nowMs = performance.now();
-    for (const pool of this.#options.upstream.pools) {
-      pool.flushOwed();
+    const { upstream } = this.#options;
+    upstream.flushOwed();
+    upstream.closeUnused(nowMs);
+    for (const pool of upstream.pools) {
       pool.closeSpare();
       const sinceMs = oldestHead(pool, false);
       const blockedMs = this.#heardMs(pool, oldestHead(pool, true));

@@ -14,12 +14,17 @@ import { Planner } from '../plan/planner.ts';
 import type { Policy } from '../plan/policy.ts';
 import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
+import type { Accounts } from '../session/accounts.ts';
 import { Clients } from '../session/clients.ts';
 import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
+import { Logins } from '../session/logins.ts';
 import type { Limits, Runtime, ScriptKeeper } from '../session/runtime.ts';
+import { type Access, Identities } from '../upstream/access.ts';
+import { FrontDoor } from '../upstream/front-door.ts';
 import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
+import { accountsFrom } from './account-list.ts';
 import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
 import { FunctionSync } from './function-sync.ts';
@@ -43,6 +48,8 @@ export class ProxyServer implements Runtime {
   readonly warming: ScriptWarmer;
   readonly functions: FunctionSync;
   readonly upstream: Upstream;
+  readonly identities: Identities;
+  readonly logins: Logins;
   readonly limits: Limits;
   topology: Topology = EMPTY_TOPOLOGY;
   planner: Planner;
@@ -51,6 +58,7 @@ export class ProxyServer implements Runtime {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #controls: ControlClients;
+  readonly #door: FrontDoor;
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
   readonly #arrivals: NodeArrivals;
@@ -74,6 +82,7 @@ export class ProxyServer implements Runtime {
       await proxy.#source.refresh(undefined);
       // Another command table would judge every script anew, and forget which were refused.
       await proxy.#learning;
+      await proxy.logins.look();
       await proxy.#recallScripts();
       // Now the registry has what nodes may lack.
       proxy.#isServing = true;
@@ -101,17 +110,19 @@ export class ProxyServer implements Runtime {
     this.#refusalLog = new RefusalLog(log);
     this.#checks = this.#checksFor(SHIPPED_TABLE);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
-    const identity = { username: cluster.username, password: cluster.password };
-    this.#controls = new ControlClients(identity, (address) => this.#arrivals.suspect(address));
+    const own = { username: cluster.username, password: cluster.password };
+    this.#controls = new ControlClients(own, (address) => this.#arrivals.suspect(address));
+    this.identities = new Identities(own);
     this.upstream = new Upstream({
       turn: this.turn,
+      identities: this.identities,
       events: {
         onConnected: (node) => this.#onConnected(node),
         onDisconnected: (node, reason) => this.#onDisconnected(node, reason),
+        onRefused: (node, access, reason) => this.#onRefused(node, access, reason),
         onFault: (error) => this.onFault(error),
       },
       options: {
-        identity,
         maxConnections: cluster.connections_per_node,
         maxDedicated: cluster.dedicated_per_node,
         connectTimeoutMs: cluster.connect_timeout_ms,
@@ -121,6 +132,13 @@ export class ProxyServer implements Runtime {
         purpose: 'shared',
       },
     });
+    this.#door = new FrontDoor(this.upstream, this.identities);
+    this.logins = new Logins({
+      identities: this.identities,
+      door: this.#door,
+      accounts: accountsFrom(config),
+      topology: () => this.topology,
+    });
     this.#source = new TopologySource({
       seeds: cluster.nodes.map(parseHostPort),
       natMap: new Map(Object.entries(cluster.nat_map).map(([from, to]) => [from, parseHostPort(to)])),
@@ -128,6 +146,7 @@ export class ProxyServer implements Runtime {
       clients: this.#controls,
       log,
       onChange: (topology) => this.#publish(topology),
+      onRefreshed: () => void this.logins.look(),
     });
     this.#watch = new NodeWatch({
       upstream: this.upstream,
@@ -153,6 +172,7 @@ export class ProxyServer implements Runtime {
     await this.#listener.stop(this.#config.listen.drain_ms);
     await this.#scripts.stop();
     for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.#slowScripts]) part.stop();
+    this.#door.close();
     this.upstream.destroy();
     this.#controls.close();
     this.#log.info('stopped');
@@ -169,6 +189,12 @@ export class ProxyServer implements Runtime {
   get announced(): ListenAddress | undefined {
     const { announce } = this.#config.listen;
     return announce === undefined ? undefined : parseHostPort(announce);
+  }
+
+  /** Other accounts from now on: clients of accounts that are gone, or have another password, are closed. */
+  useAccounts(accounts: Accounts): void {
+    this.logins.useAccounts(accounts);
+    this.#listener.onAccounts();
   }
 
   onFault(error: unknown): void {
@@ -244,6 +270,13 @@ export class ProxyServer implements Runtime {
   #onConnected(node: Node): void {
     this.#log.info({ node: node.address }, 'node connected again');
     this.#arrivals.suspect(node.address);
+  }
+
+  /** A client's login that is refused is that client's business; our own is the operator's. */
+  #onRefused(node: Node, { identity }: Access, reason: string): void {
+    const isOwn = identity.kind === 'own';
+    const fields = { node: node.address, user: identity.displayName, reason };
+    this.#log[isOwn ? 'warn' : 'debug'](fields, 'a node refuses a login');
   }
 
   #onDisconnected(node: Node, reason: string): void {

@@ -80,15 +80,25 @@ export class SlowScripts {
   #look(): void {
     const nowMs = performance.now();
     const known = new Set<string>();
-    for (const { node, connections } of this.#options.upstream.pools) {
+    const suspected = this.#suspected();
+    for (const { node } of this.#options.upstream.pools) {
+      // A node has a pool for each identity and protocol.
+      if (known.has(node.address)) continue;
       known.add(node.address);
       if (nowMs - (this.#thresholds.get(node.address)?.atMs ?? -THRESHOLD_EVERY_MS) >= THRESHOLD_EVERY_MS) {
         void this.#learnThreshold(node, nowMs);
       }
-      if (!connections.some((connection) => this.#isSuspect(connection))) this.#stuck.delete(node.address);
+      if (!suspected.has(node.address)) this.#stuck.delete(node.address);
       else if (!this.#asking.has(node.address)) void this.#ask(node);
     }
     for (const address of this.#thresholds.keys()) if (!known.has(address)) this.#thresholds.delete(address);
+  }
+
+  /** Addresses of nodes one of whose connections is suspect, whoever's it is. */
+  #suspected(): Set<string> {
+    const pools = [...this.#options.upstream.pools];
+    const suspected = pools.filter(({ connections }) => connections.some((each) => this.#isSuspect(each)));
+    return new Set(suspected.map(({ node }) => node.address));
   }
 
   /** Never rejects; what was known stays when the node does not say. */

@@ -31,6 +31,8 @@ export interface TopologySourceOptions {
   readonly clients: Pick<ControlClients, 'call' | 'retain'>;
   readonly log: Logger;
   readonly onChange: (topology: Topology) => void;
+  /** A node answered, whether or not anything changed. */
+  readonly onRefreshed: () => void;
 }
 
 export class TopologySource {
@@ -110,6 +112,7 @@ export class TopologySource {
         const topology = await this.#topologySeenBy(node);
         if (topology.shards.length === 0) throw new Error('knows no slots');
         this.#accept(topology);
+        this.#options.onRefreshed();
         this.#clearSuspects();
         return;
       } catch (error) {

@@ -26,6 +26,14 @@ const KEYLESS = refuse(TAIR.keyless);
 const NEGATIVE_KEYS = refuse(REDIS.negativeKeys);
 const TOO_MANY_KEYS = refuse(REDIS.tooManyKeys);
 
+/** What becomes of a script call of a read-only account (R12a). */
+export type AccountVerdict =
+  /** Proven to only read, or refused for another reason. */
+  | { readonly kind: 'free' }
+  /** Nobody knows: the node has to enforce it. */
+  | { readonly kind: 'unproven' }
+  | { readonly kind: 'refused'; readonly text: string };
+
 export class CallPlanner {
   readonly #options: PlannerOptions;
   readonly #plan: CallPlan = {
@@ -63,6 +71,17 @@ export class CallPlanner {
     plan.isReadOnly = command.isReadonly;
     plan.keyCount = keyCount;
     return plan;
+  }
+
+  /** Refuses a script that certainly writes; with the checks off too. */
+  judgeForAccount(command: Command, request: Request): AccountVerdict {
+    const { checks, registry } = this.#options;
+    if (this.#judgeKeyCount(request.integerAt(NUMKEYS), request.argc) !== undefined) return { kind: 'free' };
+    const [bytes, start, end] = [request.bytes, request.argStart(1), request.argEnd(1)] as const;
+    const isEval = command.handling === 'eval';
+    const known = isEval ? registry.findByBody(bytes, start, end) : registry.find(bytes, start, end);
+    const body = known?.body ?? (isEval ? request.argView(1) : undefined);
+    return body === undefined ? { kind: 'unproven' } : checks.judgeForAccount(body, known?.sha);
   }
 
   #judgeKeyCount(keyCount: number, argc: number): Plan | undefined {

@@ -7,6 +7,7 @@
  *        of a script or function ────────────▶ confirm: it may have returned the text itself (C4)
  *     NOSCRIPT of that node, to an EVALSHA ──▶ heal (C5)
  *     `Function not found`, to a function ───▶ load_function: the node is asked whether that is true
+ *     NOPERM to an EVAL or EVALSHA that we made of the other ──▶ denial: perhaps the other is allowed
  */
 import { parseRedirect, type Redirect } from '../cluster/redirect.ts';
 
@@ -20,6 +21,8 @@ export interface Judged {
   readonly isFunction: boolean;
   /** It went up as EVALSHA. */
   readonly wentAsEvalsha: boolean;
+  /** It went up in another form than it came: EVALSHA for EVAL, or the other way round. */
+  readonly isOurForm: boolean;
   /** The reply is that of a witness, which runs nothing. */
   readonly isWitness: boolean;
 }
@@ -33,10 +36,13 @@ export type Verdict =
   | { readonly kind: 'retry'; readonly afterMs: number; readonly refresh: boolean }
   | { readonly kind: 'heal' }
   /** The node may lack a function that another master has. */
-  | { readonly kind: 'load_function' };
+  | { readonly kind: 'load_function' }
+  /** The ACL may not allow the form that we chose: ask, as the script may have said so, then send it as it came. */
+  | { readonly kind: 'denial' };
 
 const DELIVER: Verdict = Object.freeze({ kind: 'deliver' });
 const CONFIRM: Verdict = Object.freeze({ kind: 'confirm' });
+const DENIAL: Verdict = Object.freeze({ kind: 'denial' });
 const HEAL: Verdict = Object.freeze({ kind: 'heal' });
 const LOAD_FUNCTION: Verdict = Object.freeze({ kind: 'load_function' });
 
@@ -64,9 +70,16 @@ export function judge(reply: Uint8Array, judged: Judged, noscript: Uint8Array | 
   const code = line.slice(1, line.search(/[ \r]/));
   if (judged.isFunction && line === NO_FUNCTION) return LOAD_FUNCTION;
   if (code === 'MOVED' || code === 'ASK') return judgeRedirect(line, judged);
+  if (judged.isOurForm && isDenial(reply)) return DENIAL;
   const retry = RETRY.get(code);
   if (retry === undefined) return DELIVER;
   return judged.isCall && !judged.isWitness ? CONFIRM : retry;
+}
+
+/** Whether an ACL refuses the command itself: EVAL, EVALSHA or their read-only forms. */
+export function isDenial(reply: Uint8Array): boolean {
+  const line = Buffer.from(reply.subarray(0, MAX_REFUSAL_BYTES)).toString('latin1');
+  return /^-NOPERM .*'eval(?:sha)?(?:_ro)?' command/.test(line);
 }
 
 function judgeRedirect(line: string, judged: Judged): Verdict {

@@ -67,10 +67,10 @@ export interface BroadcastPlan {
   readonly policy: ResponsePolicy;
 }
 
-/** SCRIPT LOAD, EXISTS, FLUSH and KILL, FUNCTION KILL and STATS: many nodes and the registry. */
+/** SCRIPT LOAD, EXISTS, FLUSH, SHOW and KILL, FUNCTION KILL and STATS: many nodes and the registry. */
 export interface ScriptCommandPlan {
   readonly kind: 'script_command';
-  readonly action: 'load' | 'exists' | 'flush' | 'kill' | 'stats';
+  readonly action: 'load' | 'exists' | 'flush' | 'show' | 'kill' | 'stats';
 }
 
 /** Goes its own way over the shards: one by one, or to those that the session has written to. */

@@ -16,7 +16,7 @@ import { EVALGATE, errorLine, REDIS, TAIR } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import { blockPlan, hasBlock } from './blocking.ts';
-import { CallPlanner } from './call-planner.ts';
+import { type AccountVerdict, CallPlanner } from './call-planner.ts';
 import { ANY_SLOT, forwardTo, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { displayName, queuedPlan, scriptInMulti } from './queued.ts';
@@ -32,6 +32,7 @@ const WAIT: Plan = { kind: 'wait' };
 const LOAD: Plan = { kind: 'script_command', action: 'load' };
 const EXISTS: Plan = { kind: 'script_command', action: 'exists' };
 const FLUSH: Plan = { kind: 'script_command', action: 'flush' };
+const SHOW: Plan = { kind: 'script_command', action: 'show' };
 const KILL: Plan = { kind: 'script_command', action: 'kill' };
 const STATS: Plan = { kind: 'script_command', action: 'stats' };
 const MULTI: Plan = { kind: 'transaction', action: 'multi', slot: ANY_SLOT };
@@ -52,16 +53,14 @@ export class Planner {
   readonly table: CommandTable;
   /** The command of the request that was planned last. */
   command: Command | undefined;
-  readonly #registry: ScriptRegistry;
   readonly #checks: ScriptChecks;
   readonly #calls: CallPlanner;
   readonly #policy: Policy;
   readonly #positions = new KeyPositions();
 
   constructor(options: PlannerOptions) {
-    const { table, registry, checks } = options;
+    const { table, checks } = options;
     this.table = table;
-    this.#registry = registry;
     this.#checks = checks;
     this.#policy = options.policy;
     this.#calls = new CallPlanner(options);
@@ -69,7 +68,7 @@ export class Planner {
 
   /** The plan for a request; both are borrowed until the next one. */
   plan(request: Request): Plan {
-    const command = this.#commandOf(request);
+    const command = this.commandOf(request);
     this.command = command;
     if (command === undefined) return isAttack(request) ? CLOSE : forwardTo(ANY_SLOT);
     if (!command.fitsArity(request.argc)) return this.#misfit(command, request);
@@ -82,7 +81,7 @@ export class Planner {
 
   /** The plan for a request inside MULTI: what a node can queue goes there, everything else is refused. */
   planQueued(request: Request): Plan {
-    const command = this.#commandOf(request);
+    const command = this.commandOf(request);
     const refusal = command?.fitsArity(request.argc) ? scriptInMulti(command, this.#policy) : undefined;
     if (refusal === undefined) return queuedPlan(this.plan(request), this.command);
     this.command = command;
@@ -90,11 +89,16 @@ export class Planner {
   }
 
   /** The command, or the subcommand if it is a container; undefined when the cluster knows none of that name. */
-  #commandOf(request: Request): Command | undefined {
+  commandOf(request: Request): Command | undefined {
     const { bytes } = request;
     const command = this.table.find(bytes, request.argStart(0), request.argEnd(0));
     if (command?.subcommands === undefined || request.argc < 2) return command;
     return command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command);
+  }
+
+  /** What a script may do for a read-only account. */
+  judgeForAccount(command: Command, request: Request): AccountVerdict {
+    return this.#calls.judgeForAccount(command, request);
   }
 
   /** Wrong arity: the node's own text, except for scripts, whose text is ours to keep, and what it must not see. */
@@ -169,7 +173,7 @@ export class Planner {
       case 'function_stats':
         return STATS;
       case 'script_show':
-        return this.#planShow(request);
+        return SHOW;
       default:
         return REFUSE_DEBUG;
     }
@@ -204,14 +208,6 @@ export class Planner {
     const checked = this.#checks.ofBody(request.argView(2));
     const refusal = checked === undefined ? undefined : this.#checks.refusalOf(checked, false);
     return refusal === undefined ? LOAD : refuse(refusal);
-  }
-
-  /** SCRIPT SHOW: the body if the registry has it, else a master says what it thinks of the command. */
-  #planShow(request: Request): Plan {
-    const script = this.#registry.find(request.bytes, request.argStart(2), request.argEnd(2));
-    if (script === undefined) return forwardTo(ANY_SLOT);
-    const header = Buffer.from(`$${script.body.length}\r\n`);
-    return { kind: 'reply', bytes: Buffer.concat([header, script.body, Buffer.from('\r\n')]) };
   }
 
   #planKeys(command: Command, request: Request): Plan {
@@ -276,6 +272,6 @@ function refuse(text: string): Plan {
 }
 
 /** HTTP spoken to a Redis port (`securityWarningCommand` in Redis's networking.c). */
-function isAttack(request: Request): boolean {
+export function isAttack(request: Request): boolean {
   return request.isWord(0, 'post') || request.isWord(0, 'host:');
 }

@@ -11,8 +11,10 @@ import { check } from '../lua/check.ts';
 import { judgeCall } from '../lua/judge-call.ts';
 import type { CallArguments } from '../lua/judge-template.ts';
 import type { Finding, Report } from '../lua/report.ts';
+import { LUA } from '../resp/errors.ts';
 import type { Checked, Script } from '../script/script.ts';
 import { type Sha, shaOf } from '../script/sha.ts';
+import type { AccountVerdict } from './call-planner.ts';
 import type { Policy } from './policy.ts';
 
 const REMEMBERED = 10_000;
@@ -100,6 +102,21 @@ export class ScriptChecks {
   refusalOf({ sha, report }: Checked, isReadOnlyForm: boolean): string | undefined {
     const finding = isReadOnlyForm ? report.refusalReadOnlyScript : report.findings[0];
     return finding === undefined ? undefined : this.#refuse(sha, finding);
+  }
+
+  /** What a read-only account may do with the script (R12a): also when the checks are off or do not apply to it. */
+  judgeForAccount(body: Buffer, knownSha: Sha | undefined): AccountVerdict {
+    if (body.length > MAX_HASHED_BYTES) return { kind: 'unproven' };
+    const sha = knownSha ?? shaOf(body);
+    const { report } = this.#recall(sha) ?? this.#remember(this.#check(body, sha));
+    const finding = report.refusalReadOnlyAccount;
+    if (!report.writesWithoutPrivilege || finding === undefined) {
+      return { kind: report.isReadOnly && !report.isOpaque ? 'free' : 'unproven' };
+    }
+    this.counters.refused++;
+    this.#events.onRefusal({ sha, finding, isObserved: false });
+    const isAlone = this.#policy.checks !== 'refuse' || this.#isExempt(sha);
+    return { kind: 'refused', text: isAlone ? LUA.writeWithoutPrivilege : finding.text };
   }
 
   /** Whether calls are judged by their keys and arguments: `refusalOfCall`. */

@@ -6,12 +6,15 @@
 export const OK = Buffer.from('+OK\r\n');
 export const PONG = Buffer.from('+PONG\r\n');
 export const NULL_BULK = Buffer.from('$-1\r\n');
-export const NULL_ARRAY = Buffer.from('*-1\r\n');
+const NULL_ARRAY = Buffer.from('*-1\r\n');
 export const EMPTY_ARRAY = Buffer.from('*0\r\n');
 
-type Argument = string | Uint8Array;
-
+/** The version of RESP that a client speaks; the connections upstream for it speak the same. */
 export type Protocol = 2 | 3;
+
+const NULL = Buffer.from('_\r\n');
+
+type Argument = string | Uint8Array;
 
 /** A command as a multibulk frame. Strings are written as UTF-8. */
 export function encodeCommand(...args: readonly Argument[]): Buffer {
@@ -33,6 +36,16 @@ export function encodeInteger(value: number | bigint): Buffer {
 /** An array of elements that are encoded already. */
 export function encodeArray(elements: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from(`*${elements.length}\r\n`), ...elements]);
+}
+
+/** No value: a null bulk in RESP2. */
+export function encodeNull(protocol: Protocol): Buffer {
+  return protocol === 3 ? NULL : NULL_BULK;
+}
+
+/** No array: what EXEC answers when a watched key changed. */
+export function encodeNullArray(protocol: Protocol): Buffer {
+  return protocol === 3 ? NULL : NULL_ARRAY;
 }
 
 /** A map of entries that are encoded already; in RESP2 an array of keys and values in turn. */

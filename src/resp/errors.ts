@@ -24,6 +24,13 @@ export const REDIS = {
   discardWithoutMulti: 'ERR DISCARD without MULTI',
   execAbort: 'EXECABORT Transaction discarded because of previous errors.',
   execAbortBecause: (reason: string) => `EXECABORT Transaction discarded because of: ${reason}`,
+  noauth: 'NOAUTH Authentication required.',
+  noauthHello:
+    'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+  wrongPassword: 'WRONGPASS invalid username-password pair or user is disabled.',
+  noPermission: (user: string, command: string) =>
+    `NOPERM User ${user} has no permissions to run the '${command}' command`,
+  unknownCommand: (name: string, args: string) => `ERR unknown command '${name}', with args beginning with: ${args}`,
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
   syntax: 'ERR syntax error',
   unknownSubcommand: (subcommand: string, container: string) =>
@@ -52,6 +59,8 @@ export const PROTOCOL = {
   tooBigBulkCount: 'ERR Protocol error: too big bulk count string',
   tooBigInline: 'ERR Protocol error: too big inline request',
   unbalancedQuotes: 'ERR Protocol error: unbalanced quotes in request',
+  unauthenticatedMultibulk: 'ERR Protocol error: unauthenticated multibulk length',
+  unauthenticatedBulk: 'ERR Protocol error: unauthenticated bulk length',
   bulkNotTerminated: 'ERR Protocol error: expected CRLF after bulk',
   requestTooLarge: (maxBytes: number) => `ERR evalgate: request larger than max_request_bytes (${maxBytes})`,
 } as const;
@@ -106,6 +115,8 @@ export const EVALGATE = {
     `ERR evalgate: ${node} sent bytes that are no reply, the command may have run or may still run`,
   notSent: (node: string, reason: string) =>
     `ERR evalgate: no connection to ${node} (${reason}), the command did not run`,
+  loginRefused: (node: string, reason: string) =>
+    `NOAUTH evalgate: no connection to ${node} (${reason}), the command did not run`,
   noPrimary: (slot: number, ms: number) =>
     `CLUSTERDOWN evalgate: no primary for slot ${slot} within ${ms} ms, the command did not run`,
   noTopology: 'CLUSTERDOWN evalgate: no node of the cluster answers, the command did not run',
@@ -117,6 +128,7 @@ export const EVALGATE = {
     `ERR evalgate: more than ${limit} connections to ${node} wait (cluster.dedicated_per_node), the command did not run`,
   replyTooLarge: (node: string, reason: string) =>
     `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
+  tooManyUsers: 'ERR evalgate: too many users are logged in at a time (1000), the login was not used',
   registryFull: 'ERR evalgate: script registry is full (registry_max_bytes)',
   notFlushed: (nodes: string) =>
     `ERR evalgate: SCRIPT FLUSH did not reach ${nodes}, flushed when back; all other nodes are flushed`,

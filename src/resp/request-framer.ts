@@ -17,6 +17,9 @@ import { Request } from './request.ts';
 
 /** Redis's PROTO_INLINE_MAX_SIZE: an inline request, or a count line without its end, may be so long. */
 const MAX_LINE_BYTES = 64 * 1024;
+/** Redis's limits for clients that have not logged in (`processMultibulkBuffer`). */
+const MAX_RESTRICTED_ARGC = 10;
+const MAX_RESTRICTED_BULK_BYTES = 16384;
 const MAX_ARGC = 2 ** 31 - 1;
 
 export type RequestStep = 'request' | 'more' | 'error';
@@ -30,6 +33,8 @@ export class RequestFramer {
   readonly request = new Request();
   /** The error text after `next` returned 'error': the stream is over. */
   error = '';
+  /** The client has not logged in and has to: as in Redis, its requests have to be small. */
+  isRestricted = false;
   readonly #limits: RequestLimits;
   readonly #received = new ReceiveBuffer();
   /** Where the frame in progress begins. */
@@ -86,6 +91,7 @@ export class RequestFramer {
       if (count < 0 || count > MAX_ARGC) return this.#oddCount(count);
       this.#at = this.#received.lineEnd;
       if (count === 0) return 'ignored';
+      if (this.isRestricted && count > MAX_RESTRICTED_ARGC) return this.#fail(PROTOCOL.unauthenticatedMultibulk);
       this.#missing = count;
       request.clear();
     }
@@ -136,6 +142,7 @@ export class RequestFramer {
     if (length < 0 || length > limit) {
       return this.#refuseLine(PROTOCOL.invalidBulkLength, PROTOCOL.tooBigBulkCount);
     }
+    if (this.isRestricted && length > MAX_RESTRICTED_BULK_BYTES) return this.#fail(PROTOCOL.unauthenticatedBulk);
     if (received.lineEnd + length + 2 - this.#start > limit) return this.#fail(PROTOCOL.requestTooLarge(limit));
     this.#at = received.lineEnd;
     this.#bulkLength = length;

@@ -109,6 +109,7 @@ export class ScriptRegistry {
     if (known !== undefined) {
       this.#unlink(known);
       known.origin = 'load';
+      known.isAccepted = true;
       known.epoch = Math.max(known.epoch, this.epoch);
       this.#loadedBytes += known.bytes;
       return known;

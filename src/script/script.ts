@@ -32,6 +32,11 @@ export class Script {
    * seen as its reply to EVAL.
    */
   mimicsNoscript: boolean;
+  /**
+   * A node ran the body for somebody, so it was allowed to come: only then is it loaded for users who may not send
+   * bodies themselves. What came by SCRIPT LOAD was accepted by that.
+   */
+  isAccepted: boolean;
   /** The time of the registry when it was taken in: what is older than the last flush is void. */
   epoch = 0;
   /** It was used again after it was learned (EVAL origin only). */
@@ -53,6 +58,7 @@ export class Script {
     this.shaBytes = Buffer.from(sha, 'latin1');
     this.origin = origin;
     this.number = -1;
+    this.isAccepted = origin === 'load';
     this.mimicsNoscript = body.includes('NOSCRIPT');
   }
 

@@ -10,9 +10,9 @@ import {
   encodeBulk,
   encodeInteger,
   encodeMap,
+  encodeNull,
   encodeSet,
   encodeVerbatim,
-  NULL_BULK,
   OK,
 } from '../resp/encode.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
@@ -37,7 +37,7 @@ type Answer = (session: Session, request: Request) => Buffer;
 /** By subcommand: changes what is to be changed, and gives the reply. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
   id: ({ client }) => encodeInteger(client.id),
-  getname: ({ client }) => (client.name === undefined ? NULL_BULK : encodeBulk(client.name)),
+  getname: ({ client }) => (client.name === undefined ? encodeNull(client.protocol) : encodeBulk(client.name)),
   setname: (session, request) => setName(session, request.argCopy(ARGUMENT)),
   setinfo: setInfo,
   info: (session) => encodeVerbatim(session.client.protocol, linesOf([session])),

@@ -12,6 +12,8 @@ export class ClientState {
   readonly id = ++lastId;
   /** `host:port` of the client. */
   readonly address: string;
+  /** Without the port: all connections of one machine, or of one network behind NAT. */
+  readonly host: string;
   /** The address that the client connected to. */
   readonly local: { readonly host: string; readonly port: number };
   /** When it connected, by the turn's clock. */
@@ -36,7 +38,8 @@ export class ClientState {
   #activeMs: number;
 
   constructor(socket: Socket, nowMs: number) {
-    this.address = formatAddress(plainHost(socket.remoteAddress) ?? '?', socket.remotePort ?? 0);
+    this.host = plainHost(socket.remoteAddress) ?? '?';
+    this.address = formatAddress(this.host, socket.remotePort ?? 0);
     this.local = { host: plainHost(socket.localAddress) ?? '127.0.0.1', port: socket.localPort ?? 0 };
     this.connectedMs = nowMs;
     this.#activeMs = nowMs;

@@ -9,23 +9,28 @@
  */
 import type { Node, Shard } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
-import { judge, type Verdict } from '../plan/judge.ts';
+import { planBeforeLogin } from '../plan/before-login.ts';
+import type { Verdict } from '../plan/judge.ts';
 import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
 import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
+import { asReadOnly } from '../plan/read-only.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
+import type { Access } from '../upstream/access.ts';
 import { Batch } from '../upstream/batch.ts';
-import { type Source, sendExchange } from '../upstream/call-sender.ts';
+import { needsLoading, type Source, sendExchange } from '../upstream/call-sender.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import type { Link } from '../upstream/link.ts';
 import type { Pool } from '../upstream/pool.ts';
 import { startBlocking } from './blocking.ts';
+import { failureLine } from './failure-line.ts';
 import { FanOut } from './fan-out.ts';
 import { Links } from './links.ts';
 import { runLocal } from './local-commands.ts';
 import { lookUpUnknown } from './look-ups.ts';
 import { dispatchQueued, runTransaction } from './multi.ts';
+import type { Cause } from './repairs.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
 import { Transaction } from './transaction.ts';
@@ -45,7 +50,7 @@ export class Dispatcher {
 
   constructor(session: Session) {
     this.session = session;
-    this.links = new Links(session.runtime.upstream);
+    this.links = new Links(session.runtime.upstream, session.standing.access);
   }
 
   /** Whether a node has so much queued that nothing more should be read. */
@@ -66,6 +71,25 @@ export class Dispatcher {
 
   /** `isLookedUp`: the store was asked for what the request names. */
   dispatch(request: Request, isLookedUp: boolean): void {
+    const { runtime, standing } = this.session;
+    const { account } = standing;
+    const { planner } = runtime;
+    if (!standing.isAdmitted) return this.#dispatchBeforeLogin(request);
+    if (account?.privilege === 'read_only' && !isLookedUp) {
+      const allowed = asReadOnly(planner, request, account.username);
+      if (Buffer.isBuffer(allowed)) return this.session.reply(allowed);
+      return this.#plan(allowed, isLookedUp);
+    }
+    this.#plan(request, isLookedUp);
+  }
+
+  #dispatchBeforeLogin(request: Request): void {
+    const { planner, logins } = this.session.runtime;
+    const plan = planBeforeLogin(planner, request, logins.noauth);
+    this.#carryOut(plan, undefined, request);
+  }
+
+  #plan(request: Request, isLookedUp: boolean): void {
     const { runtime } = this.session;
     const { planner } = runtime;
     const transaction = this.#transaction?.isOpen ? this.#transaction : undefined;
@@ -147,14 +171,23 @@ export class Dispatcher {
     const shard = this.shardFor(exchange.slot);
     const link = shard === undefined ? undefined : this.links.to(shard.primary);
     const connection = link?.take();
-    if (link === undefined || connection === undefined) {
-      exchange.ownLast(copyOf(source), source.end - source.start);
-      this.session.countInFlight(exchange);
-      this.session.repairs.add(exchange, { kind: 'no_primary' });
-      return;
+    if (connection === undefined && link !== undefined && link.pool.refusal !== '') {
+      const { node, refusal } = link.pool;
+      return this.session.deliver(exchange, failureLine({ kind: 'refused', node, reason: refusal }));
+    }
+    if (link === undefined || connection === undefined) return this.#repair(exchange, source, { kind: 'no_primary' });
+    if (exchange.call !== undefined && needsLoading(exchange.call, connection)) {
+      return this.#repair(exchange, source, { kind: 'not_loaded' });
     }
     this.sendOver(exchange, { link, connection, source, isAsking: false });
     this.session.countInFlight(exchange);
+  }
+
+  /** What cannot be sent at once. */
+  #repair(exchange: Exchange, source: Source, cause: Cause): void {
+    exchange.ownLast(copyOf(source), source.end - source.start);
+    this.session.countInFlight(exchange);
+    this.session.repairs.add(exchange, cause);
   }
 
   /** Sends over a link that has given its connection. */
@@ -217,6 +250,12 @@ export class Dispatcher {
     });
   }
 
+  /** The session goes on as somebody else, or in another protocol; nothing is in flight. */
+  use(access: Access): void {
+    this.#transaction?.leaveNode();
+    this.links.use(access);
+  }
+
   /** RESET: what is queued or watched is forgotten. */
   abandonTransaction(): void {
     this.#transaction?.abandon();
@@ -246,8 +285,12 @@ export class Dispatcher {
     const exchange = this.newExchange(fanOut.parent.command, ANY_SLOT);
     exchange.part = { fanOut, index, isFixed: true };
     if (connection === undefined || connection.state === 'closed') {
-      const reason = link.pool.problem === '' ? 'closed' : link.pool.problem;
-      this.session.deliver(exchange, errorLine(EVALGATE.notSent(link.pool.node.address, reason)));
+      const { node, refusal, problem } = link.pool;
+      const failure: Failure =
+        refusal === ''
+          ? { kind: 'not_sent', node, reason: problem === '' ? 'closed' : problem }
+          : { kind: 'refused', node, reason: refusal };
+      this.session.deliver(exchange, failureLine(failure));
     } else {
       this.sendOver(exchange, { link, connection, source, isAsking: false });
       this.session.countInFlight(exchange);
@@ -264,23 +307,11 @@ export class Dispatcher {
 
   // ── judgements that need to know how a request was sent ─────────────────────────────────────────────────────
 
-  /** What an error reply says about whether the request ran. */
-  judge(exchange: Exchange, reply: Buffer): Verdict {
-    const { call, slot, connection } = exchange;
-    const judged = {
-      slot,
-      isCall: call !== undefined,
-      isFunction: call?.form === 'function',
-      wentAsEvalsha: call?.bytesForm === 'evalsha',
-      isWitness: false,
-    };
-    return judge(reply, judged, connection?.pool.facts.noscript);
-  }
-
   /** Whether a request without a reply may be sent again (C4). */
   mayResend(exchange: Exchange, failure: Failure): boolean {
     if (exchange.part?.isFixed) return false;
     if (failure.kind === 'not_sent') return true;
+    if (failure.kind === 'refused') return false;
     return failure.kind !== 'too_large' && exchange.call === undefined && exchange.command?.isReadonly === true;
   }
 
@@ -293,7 +324,11 @@ export class Dispatcher {
     if (verdict.kind === 'load_function') return true;
     // Flushed since it was sent: it is known again, or the NOSCRIPT is right.
     if (call.form === 'evalsha' && (call.script?.number ?? -1) < 0) call.script = this.#scriptNamedBy(exchange);
-    return call.script !== undefined;
+    const { script } = call;
+    if (script === undefined) return false;
+    // Its user may not send bodies: only what is known to be allowed is loaded for it, and nothing runs twice.
+    const isByShaOnly = this.session.standing.access.identity.mayOnlyEvalsha && call.form === 'evalsha';
+    return !isByShaOnly || (script.isAccepted && !script.mimicsNoscript);
   }
 
   /** The script of an EVALSHA whose sha became known after it was sent. */
@@ -311,7 +346,8 @@ export class Dispatcher {
     const text = reply.toString('latin1', 0, 32);
     if (text.startsWith('-NOSCRIPT ')) script.mimicsNoscript = true;
     const isCompileError = text.startsWith('-ERR Error compiling script');
-    if (isCompileError && script.origin === 'eval') this.session.runtime.registry.forget(script);
+    const isForbidden = text.startsWith('-NOPERM ') && !script.isAccepted;
+    if ((isCompileError || isForbidden) && script.origin === 'eval') this.session.runtime.registry.forget(script);
   }
 }
 

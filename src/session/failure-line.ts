@@ -9,6 +9,8 @@ export function failureLine({ kind, node, reason }: Failure): Buffer {
   switch (kind) {
     case 'not_sent':
       return errorLine(EVALGATE.notSent(node.address, reason));
+    case 'refused':
+      return errorLine(EVALGATE.loginRefused(node.address, reason));
     case 'silent':
       return errorLine(EVALGATE.silent(node.address, reason));
     case 'desynchronized':

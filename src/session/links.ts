@@ -1,7 +1,8 @@
 /**
- * The links of one session: which connection it uses at which node, under the topology it goes by.
+ * The links of one session: which connection it uses at which node, under the topology it goes by and as whom.
  */
 import type { Node, Topology } from '../cluster/topology.ts';
+import type { Access } from '../upstream/access.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { Link } from '../upstream/link.ts';
 import type { Pool } from '../upstream/pool.ts';
@@ -9,19 +10,32 @@ import type { Upstream } from '../upstream/upstream.ts';
 
 export class Links {
   readonly #upstream: Upstream;
-  readonly #byAddress = new Map<string, Link>();
+  #access: Access;
+  #byAddress = new Map<string, Link>();
+  /** Links under an earlier access over which the session has written. */
+  readonly #earlier = new Map<string, Link>();
   #lastNode: Node | undefined;
   #lastLink: Link | undefined;
 
-  constructor(upstream: Upstream) {
+  constructor(upstream: Upstream, access: Access) {
     this.#upstream = upstream;
+    this.#access = access;
+  }
+
+  /** Goes on under another access; only when nothing is in flight. */
+  use(access: Access): void {
+    for (const [address, link] of this.#byAddress) if (link.wroteOn !== undefined) this.#earlier.set(address, link);
+    this.#access = access;
+    this.#byAddress = new Map();
+    this.#lastNode = undefined;
+    this.#lastLink = undefined;
   }
 
   to(node: Node): Link {
     if (node === this.#lastNode && this.#lastLink !== undefined) return this.#lastLink;
     let link = this.#byAddress.get(node.address);
-    if (link === undefined || link.pool !== this.#upstream.of(node)) {
-      link = new Link(this.#upstream.of(node));
+    if (link === undefined || link.pool !== this.#upstream.of(node, this.#access)) {
+      link = new Link(this.#upstream.of(node, this.#access));
       this.#byAddress.set(node.address, link);
     }
     this.#lastNode = node;
@@ -35,6 +49,7 @@ export class Links {
     for (const address of this.#byAddress.keys()) {
       if (!addresses.has(address)) this.#byAddress.delete(address);
     }
+    for (const address of this.#earlier.keys()) if (!addresses.has(address)) this.#earlier.delete(address);
     this.#lastNode = undefined;
     this.#lastLink = undefined;
   }
@@ -47,9 +62,13 @@ export class Links {
   /** The links over which this session has written, with the connection that carried the last write. */
   get writers(): { link: Link; connection: Connection }[] {
     const writers: { link: Link; connection: Connection }[] = [];
-    for (const link of this.#byAddress.values()) {
+    for (const link of new Map([...this.#earlier, ...this.#writtenNow()]).values()) {
       if (link.wroteOn !== undefined) writers.push({ link, connection: link.wroteOn });
     }
     return writers;
+  }
+
+  #writtenNow(): [string, Link][] {
+    return [...this.#byAddress].filter(([, link]) => link.wroteOn !== undefined);
   }
 }

@@ -81,6 +81,13 @@ export class Listener {
     for (const session of this.#sessions) session.onTopology();
   }
 
+  /** Other accounts are in force: who has none of them any more ends, when what is in flight is answered. */
+  onAccounts(): void {
+    for (const session of this.#sessions) {
+      if (!session.standing.isKept()) session.guard(() => session.close());
+    }
+  }
+
   /** Stops accepting, lets requests in flight finish for so long, and closes all clients. */
   async stop(drainMs: number): Promise<void> {
     this.#server.close();

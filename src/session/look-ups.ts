@@ -2,7 +2,7 @@
  * Which requests wait before they are dispatched: those that name scripts which nobody here knows but a store may, until
  * the store was asked; and SCRIPT FLUSH, until no script is on its way to a node in the background.
  */
-import { ANY_SLOT, type Plan } from '../plan/plan.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Request } from '../resp/request.ts';
 import { SHA_LENGTH } from '../script/sha.ts';
 import type { Runtime } from './runtime.ts';
@@ -15,13 +15,9 @@ export function lookUpUnknown(runtime: Runtime, plan: Plan, request: Request): P
   switch (plan.kind) {
     case 'call':
       return plan.form === 'evalsha' && plan.script === undefined ? lookUp(runtime, request, 1) : undefined;
-    case 'forward': {
-      const isShow = plan.slot === ANY_SLOT && runtime.planner.command?.handling === 'script_show';
-      return isShow && request.argc > 2 ? lookUp(runtime, request, 2) : undefined;
-    }
     case 'script_command':
       if (plan.action === 'flush') return runtime.warming.holdForFlush();
-      return plan.action === 'exists' ? lookUpAll(runtime, request) : undefined;
+      return plan.action === 'exists' || plan.action === 'show' ? lookUpAll(runtime, request) : undefined;
     default:
       return undefined;
   }

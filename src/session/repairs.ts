@@ -7,7 +7,9 @@
  *           ├▶ redirect ─▶ to the node named, with ASKING if it said ASK
  *           ├▶ retry ────▶ after a while, to whoever owns the slot then
  *           ├▶ heal ─────▶ once more with the body
- *           └▶ load_function ─▶ once more, if the node lacked it and has it now
+ *           ├▶ load_function ─▶ once more, if the node lacked it and has it now
+ *           └▶ denial ── asked whether it is true ──▶ once more in the form in which it came
+ *     not_loaded ─▶ SCRIPT LOAD as the proxy's own user, then the call
  *     failed, no_primary ─▶ as retry: it did not run, or only reads
  *
  * Every way out is bounded: hops by `limits.redirects`, time by `cluster.failover_wait_ms`, the number of requests
@@ -15,10 +17,17 @@
  */
 import type { Redirect } from '../cluster/redirect.ts';
 import type { Node } from '../cluster/topology.ts';
-import { judge, type Verdict } from '../plan/judge.ts';
+import { isDenial, judge, type Verdict } from '../plan/judge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
-import { functionNameOf, sendWitness } from '../upstream/call-sender.ts';
+import {
+  functionNameOf,
+  loadCommand,
+  needsLoading,
+  sendPermissionWitness,
+  sendWitness,
+} from '../upstream/call-sender.ts';
+import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import { failureLine } from './failure-line.ts';
 import type { Session } from './session.ts';
@@ -27,7 +36,9 @@ import type { Session } from './session.ts';
 export type Cause =
   | { readonly kind: 'judged'; readonly verdict: Verdict; readonly reply: Buffer }
   | { readonly kind: 'failed'; readonly failure: Failure }
-  | { readonly kind: 'no_primary' };
+  | { readonly kind: 'no_primary' }
+  /** An EVALSHA of a user who may not send bodies. */
+  | { readonly kind: 'not_loaded' };
 
 interface Repair {
   readonly exchange: Exchange;
@@ -125,11 +136,13 @@ export class Repairs {
 
   #run(repair: Repair): void {
     const { cause } = repair;
+    if (cause.kind === 'not_loaded') return this.#sendToOwner(repair);
     if (cause.kind !== 'judged') return this.#waitForRest(repair, LOOK_AGAIN_MS);
     switch (cause.verdict.kind) {
       case 'deliver':
         return this.#session.deliver(repair.exchange, cause.reply);
       case 'confirm':
+      case 'denial':
         // Its witness is awaited, or cannot be had.
         return this.#session.deliver(repair.exchange, cause.reply);
       case 'redirect':
@@ -150,18 +163,35 @@ export class Repairs {
   #confirm(repair: Repair): void {
     const { exchange, cause } = repair;
     const { call, connection } = exchange;
-    if (cause.kind !== 'judged' || cause.verdict.kind !== 'confirm') return;
+    if (cause.kind !== 'judged') return;
+    const isDenied = cause.verdict.kind === 'denial';
+    if (cause.verdict.kind !== 'confirm' && !isDenied) return;
     if (call === undefined || connection === undefined || connection.state === 'closed') return;
     this.#session.runtime.counters.witnesses++;
     repair.isAwaiting = true;
     const { reply } = cause;
     const sink = {
       onReply: (_: Exchange, bytes: Buffer, start: number, end: number) => {
-        this.#onWitness(repair, reply, Buffer.from(bytes.subarray(start, end)));
+        const witness = Buffer.from(bytes.subarray(start, end));
+        if (isDenied) this.#onPermissionWitness(repair, reply, witness);
+        else this.#onWitness(repair, reply, witness);
       },
       onFailure: (_: Exchange, failure: Failure) => this.#onNoWitness(repair, failure),
     };
-    sendWitness(new Exchange(sink, exchange.seq, undefined, exchange.slot), exchange, call, repair.isAsking);
+    const witness = new Exchange(sink, exchange.seq, undefined, exchange.slot);
+    if (isDenied) sendPermissionWitness(witness, exchange, call);
+    else sendWitness(witness, exchange, call, repair.isAsking);
+  }
+
+  /** The user may not run the command that we chose: it is sent as it came, from now on always. */
+  #onPermissionWitness(repair: Repair, first: Buffer, witness: Buffer): void {
+    const { call } = repair.exchange;
+    const isTrue = isDenial(witness) && call !== undefined;
+    if (isTrue && call.form === 'eval') this.#session.standing.access.identity.denyForEval();
+    else if (isTrue) this.#session.standing.access.identity.denyForEvalsha();
+    repair.isAwaiting = false;
+    repair.cause = isTrue ? { kind: 'not_loaded' } : { kind: 'judged', verdict: { kind: 'deliver' }, reply: first };
+    this.#runHead();
   }
 
   /** The node is gone before it told whether the call ran: that is what the client hears. */
@@ -178,6 +208,7 @@ export class Repairs {
       isCall: true,
       isFunction: false,
       wentAsEvalsha: false,
+      isOurForm: false,
       isWitness: true,
     };
     const verdict = judge(witness, judged, undefined);
@@ -217,11 +248,37 @@ export class Repairs {
     const dispatcher = this.#session.dispatcher;
     const link = dispatcher.links.to(node);
     const connection = link.take();
+    const { refusal } = link.pool;
+    if (connection === undefined && refusal !== '') {
+      return this.#session.deliver(exchange, failureLine({ kind: 'refused', node, reason: refusal }));
+    }
     if (connection === undefined || connection.state === 'closed') return this.#waitForOwner(repair, LOOK_AGAIN_MS);
     repair.isAsking = isAsking;
-    const { batch, start, end } = exchange;
+    const { batch, start, end, call } = exchange;
     if (batch === undefined) return;
+    if (call !== undefined && needsLoading(call, connection)) return this.#load(repair, node, connection);
     dispatcher.sendOver(exchange, { link, connection, source: { bytes: batch.buffer, start, end }, isAsking });
+  }
+
+  // ── load ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Loads the script of a user who may not, then sends the call over the user's connection. */
+  #load(repair: Repair, node: Node, target: Connection): void {
+    const script = repair.exchange.call?.script;
+    const own = this.#session.runtime.upstream.ownOf(node).pick(undefined);
+    if (script === undefined || own === undefined) return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    const proceed = (step: () => void): void => {
+      if (this.#queue[0] === repair && this.#isHeadBusy) this.#session.guard(step);
+    };
+    const sink = {
+      onReply: () => {
+        // Whatever it said: if the script is not there, the node says so to the call.
+        target.marks.add(script);
+        proceed(() => this.#sendTo(repair, node, repair.isAsking));
+      },
+      onFailure: () => proceed(() => this.#waitForOwner(repair, LOOK_AGAIN_MS)),
+    };
+    own.sendOwn(new Exchange(sink, 0, undefined, ANY_SLOT), loadCommand(script));
   }
 
   // ── heal ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -38,7 +38,7 @@ export function refusalIn(reply: Buffer, slot: number): Refusal | undefined {
   const line = isAbort ? Buffer.concat([Buffer.from('-'), reply.subarray(ABORTED_BECAUSE.length)]) : reply;
   const verdict = judge(
     line,
-    { slot, isCall: false, isFunction: false, wentAsEvalsha: false, isWitness: false },
+    { slot, isCall: false, isFunction: false, wentAsEvalsha: false, isOurForm: false, isWitness: false },
     undefined,
   );
   return verdict.kind === 'redirect' || verdict.kind === 'retry' ? verdict : undefined;

@@ -7,10 +7,12 @@ import type { Node, Topology } from '../cluster/topology.ts';
 import type { Planner } from '../plan/planner.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import type { Script } from '../script/script.ts';
+import type { Identities } from '../upstream/access.ts';
 import type { Turn } from '../upstream/turn.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
+import type { Logins } from './logins.ts';
 
 export interface Limits {
   readonly maxClients: number;
@@ -58,6 +60,8 @@ export interface ScriptWarming {
 export interface Runtime {
   readonly turn: Turn;
   readonly upstream: Upstream;
+  readonly identities: Identities;
+  readonly logins: Logins;
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
   readonly functions: FunctionSupply;

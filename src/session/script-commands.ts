@@ -1,16 +1,18 @@
 /**
- * SCRIPT LOAD, EXISTS, FLUSH and KILL, FUNCTION KILL and STATS: many nodes, the registry, and one reply that is true for
- * the whole cluster (SPEC 4).
+ * SCRIPT LOAD, EXISTS, FLUSH, SHOW and KILL, FUNCTION KILL and STATS: many nodes, the registry, and one reply that is true
+ * for the whole cluster (SPEC 4).
  *
  *     LOAD    every master; sha when all answered, or 1 s after the first compiled it; then the registry and the store
  *     FLUSH   every node; then the registry and the store. Masters not reached within 2 s are named, and flushed when they are back
  *     EXISTS  1 for what the registry holds, else the AND over all masters
+ *     SHOW    the body that the registry holds, else what a master says
  *     KILL    every master, over connections that carry nothing else: a busy node reads no others
  *     STATS   likewise; of the busy node if one is
  */
 import type { Node } from '../cluster/topology.ts';
-import { elementsOf, isErrorReply, merge } from '../plan/merge.ts';
+import { isErrorReply, merge } from '../plan/merge.ts';
 import { ANY_SLOT, type ScriptCommandPlan } from '../plan/plan.ts';
+import { elementsOf } from '../resp/elements.ts';
 import { encodeArray, encodeBulk, encodeInteger, OK } from '../resp/encode.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
@@ -37,6 +39,8 @@ export function runScriptCommand(dispatcher: Dispatcher, action: ScriptCommandPl
       return exists(dispatcher, request);
     case 'flush':
       return flush(dispatcher, request);
+    case 'show':
+      return show(dispatcher, request);
     case 'kill':
       return askAll(dispatcher, request, KILL_ORDER);
     case 'stats':
@@ -121,7 +125,9 @@ function exists(dispatcher: Dispatcher, request: Request): void {
     isKnown.push(registry.find(request.bytes, request.argStart(i), request.argEnd(i)) !== undefined);
   }
   const one = encodeInteger(1);
-  if (isKnown.length > 0 && isKnown.every(Boolean)) return session.reply(encodeArray(isKnown.map(() => one)));
+  // A user's ACL has the first word: only the nodes know it.
+  const mayAnswer = session.standing.access.identity.kind === 'own' && isKnown.length > 0;
+  if (mayAnswer && isKnown.every(Boolean)) return session.reply(encodeArray(isKnown.map(() => one)));
   const parent = begin(dispatcher);
   const targets = dispatcher.targets('shards');
   if (targets.length === 0) return noNode(dispatcher, parent);
@@ -134,6 +140,26 @@ function exists(dispatcher: Dispatcher, request: Request): void {
     },
   });
   sendAll(dispatcher, fanOut, { targets, request });
+}
+
+// ── SHOW ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whether a user may see it, only a node can say: NOSCRIPT means that the user may, and that the node lacks it. */
+function show(dispatcher: Dispatcher, request: Request): void {
+  const { session } = dispatcher;
+  const script = session.runtime.registry.find(request.bytes, request.argStart(ARGUMENT), request.argEnd(ARGUMENT));
+  if (script === undefined) return dispatcher.forwardAnywhere(request);
+  if (session.standing.access.identity.kind === 'own') return session.reply(encodeBulk(script.body));
+  const parent = begin(dispatcher);
+  const [target] = dispatcher.targets('shards');
+  if (target === undefined) return noNode(dispatcher, parent);
+  const fanOut = new FanOut(parent, 1, {
+    onComplete: ([reply = OK]) => {
+      const isMissing = reply.toString('latin1', 0, 10) === '-NOSCRIPT ';
+      session.deliver(parent, isMissing ? encodeBulk(script.body) : reply);
+    },
+  });
+  dispatcher.sendPart(fanOut, 0, { ...target, source: request });
 }
 
 // ── FLUSH ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,8 +264,9 @@ function mostTelling(replies: readonly Buffer[], order: readonly RegExp[]): Buff
 
 /** Asks a node over a connection that carries nothing else, and is closed afterwards. */
 function askAlone(dispatcher: Dispatcher, what: { node: Node; frame: Buffer }, onReply: (reply: Buffer) => void): void {
-  const { upstream, limits } = dispatcher.session.runtime;
-  const connection = upstream.openControl(what.node);
+  const { standing, runtime } = dispatcher.session;
+  const { upstream, limits } = runtime;
+  const connection = upstream.openControl(what.node, standing.access);
   const silence = setTimeout(
     () => connection.destroy('silent', `did not answer for ${limits.nodeSilenceMs} ms`),
     limits.nodeSilenceMs,

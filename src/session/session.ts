@@ -28,6 +28,8 @@ import { OutputGuard } from './output-guard.ts';
 import { Repairs } from './repairs.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import type { Runtime } from './runtime.ts';
+import { Standing } from './standing.ts';
+import { noteSuccess, verdictOf } from './verdict.ts';
 
 /** How long a client that is being closed may take to read the last reply. */
 const LINGER_MS = 1000;
@@ -39,6 +41,7 @@ export class Session implements Flushable, Sink {
   readonly client: ClientState;
   /** The topology that this session goes by. */
   topology: Topology = EMPTY_TOPOLOGY;
+  readonly standing: Standing;
   readonly runtime: Runtime;
   readonly #socket: Socket;
   readonly #framer: RequestFramer;
@@ -60,6 +63,7 @@ export class Session implements Flushable, Sink {
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
     this.runtime = runtime;
+    this.standing = new Standing(runtime);
     const socket = adoptSharing(accepted, (chunk) => this.guard(() => this.#onData(chunk)));
     this.#socket = socket;
     this.#onClosed = onClosed;
@@ -128,6 +132,7 @@ export class Session implements Flushable, Sink {
         this.dispatcher.dispatch(held, true);
         continue;
       }
+      this.#framer.isRestricted = !this.standing.isAdmitted;
       const step = this.#framer.next();
       if (step === 'more') return this.#unblock();
       if (step === 'error') return this.#onProtocolError();
@@ -242,9 +247,10 @@ export class Session implements Flushable, Sink {
   onReply(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     try {
       if (exchange.link !== undefined) exchange.link.inFlightCount--;
-      if (this.#state === 'closed') exchange.releaseBytes();
-      else if (bytes[start] === 0x2d) this.#onError(exchange, bytes, start, end);
-      else this.#deliver(exchange, bytes, start, end);
+      if (this.#state === 'closed') return exchange.releaseBytes();
+      if (bytes[start] === 0x2d) return this.#onError(exchange, bytes, start, end);
+      if (exchange.call !== undefined) noteSuccess(exchange);
+      this.#deliver(exchange, bytes, start, end);
     } catch (error) {
       this.#onFault(error);
     }
@@ -265,10 +271,7 @@ export class Session implements Flushable, Sink {
   /** An error reply: the application's business, or ours. */
   #onError(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     const reply = bytes.subarray(start, end);
-    const { call, connection } = exchange;
-    // Refused or failed: whether the node has the body now is not known.
-    if (call?.script !== undefined && call.bytesForm === 'eval') connection?.marks.delete(call.script);
-    const verdict = this.dispatcher.judge(exchange, reply);
+    const verdict = verdictOf(exchange, reply);
     if (verdict.kind === 'deliver' || !this.dispatcher.mayRepair(exchange, verdict)) {
       this.dispatcher.onErrorDelivered(exchange, reply);
       this.#deliver(exchange, bytes, start, end);
@@ -369,6 +372,7 @@ export class Session implements Flushable, Sink {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#socket.destroy();
+    this.standing.release();
     this.#output.letGo();
     this.repairs.discard();
     this.dispatcher.discard();

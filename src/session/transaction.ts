@@ -14,7 +14,7 @@
 import type { Node } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
-import { EMPTY_ARRAY, encodeCommand, NULL_ARRAY, OK } from '../resp/encode.ts';
+import { EMPTY_ARRAY, encodeCommand, encodeNullArray, OK } from '../resp/encode.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Exchange, Failure } from '../upstream/exchange.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -201,6 +201,11 @@ export class Transaction implements PinEvents, Rerouted {
     pin?.connection.close();
   }
 
+  /** What was watched was watched as somebody else: the watch is broken. */
+  leaveNode(): void {
+    this.#forgetConnection();
+  }
+
   // ── EXEC and DISCARD ────────────────────────────────────────────────────────────────────────────────────────
 
   end(action: 'exec' | 'discard'): void {
@@ -231,11 +236,15 @@ export class Transaction implements PinEvents, Rerouted {
     pin.send(ending.exchange, ending.isExecSent ? EXEC : DISCARD);
   }
 
+  get #nullReply(): Buffer {
+    return encodeNullArray(this.#dispatcher.session.client.protocol);
+  }
+
   /** The reply to EXEC or DISCARD when no EXEC goes up. */
   #replyFromHere(action: 'exec' | 'discard'): Buffer {
     if (action === 'discard') return OK;
     if (this.#abort !== undefined) return this.#abort;
-    return this.#watch === 'broken' ? NULL_ARRAY : EMPTY_ARRAY;
+    return this.#watch === 'broken' ? this.#nullReply : EMPTY_ARRAY;
   }
 
   #finish(reply: Buffer): void {
@@ -303,7 +312,7 @@ export class Transaction implements PinEvents, Rerouted {
       if (this.#pin !== undefined) this.#dispatcher.noteWrite(this.#pin.connection.node);
       return this.#finish(reply);
     }
-    if (this.#watch !== 'none') return this.#finish(NULL_ARRAY);
+    if (this.#watch !== 'none') return this.#finish(this.#nullReply);
     this.#onRefused(refusal, Buffer.from(reply));
   }
 

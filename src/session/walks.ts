@@ -2,11 +2,11 @@
  * SCAN and RANDOMKEY: commands that walk the shards one by one.
  */
 import type { Shard } from '../cluster/topology.ts';
-import { elementsOf, isErrorReply } from '../plan/merge.ts';
+import { isErrorReply } from '../plan/merge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { nextScanCursor, parseScanCursor } from '../plan/scan-cursor.ts';
-import { decodeReply } from '../resp/decode.ts';
-import { EMPTY_ARRAY, encodeArray, encodeBulk, NULL_BULK } from '../resp/encode.ts';
+import { elementsOf, isNull, textOf } from '../resp/elements.ts';
+import { EMPTY_ARRAY, encodeArray, encodeBulk, encodeNull } from '../resp/encode.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Exchange } from '../upstream/exchange.ts';
@@ -47,7 +47,7 @@ function withCursor(request: Request, cursor: string): Buffer {
 
 function scanReply(reply: Buffer, shard: number, shardCount: number): Buffer {
   const [cursor, keys] = elementsOf(reply);
-  const next = cursor === undefined ? undefined : nextScanCursor(shard, shardCount, String(decodeReply(cursor)));
+  const next = cursor === undefined ? undefined : nextScanCursor(shard, shardCount, textOf(cursor));
   if (next === undefined || keys === undefined) return errorLine(EVALGATE.scanShards);
   return encodeArray([encodeBulk(next), keys]);
 }
@@ -61,9 +61,10 @@ export function startRandomKey(dispatcher: Dispatcher, request: Request): void {
   const frame = Buffer.from(request.bytes.subarray(request.start, request.end));
   const askNext = (): void => {
     const shard = shards.pop();
-    if (shard === undefined) return dispatcher.session.deliver(parent, NULL_BULK);
+    if (shard === undefined)
+      return dispatcher.session.deliver(parent, encodeNull(dispatcher.session.standing.access.protocol));
     askShard(dispatcher, { parent, shard, frame }, (reply) => {
-      if (reply.equals(NULL_BULK) && shards.length > 0) askNext();
+      if (isNull(reply) && shards.length > 0) askNext();
       else dispatcher.session.deliver(parent, reply);
     });
   };
@@ -85,7 +86,7 @@ interface Question {
 
 function askShard(dispatcher: Dispatcher, { parent, shard, frame }: Question, onReply: (reply: Buffer) => void): void {
   const link = dispatcher.links.to(shard.primary);
-  const fanOut = new FanOut(parent, 1, { onComplete: ([reply]) => onReply(reply ?? NULL_BULK) });
+  const fanOut = new FanOut(parent, 1, { onComplete: ([reply]) => onReply(reply ?? NO_TOPOLOGY) });
   const source = { bytes: frame, start: 0, end: frame.length };
   dispatcher.sendPart(fanOut, 0, { link, connection: link.take(), source });
 }

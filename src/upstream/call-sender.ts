@@ -7,14 +7,18 @@
  *               [ASKING]            when the node only imports the slot; it holds for the next command alone
  *               EVAL body …         and the connection is marked
  *
+ * Where an ACL does not allow that, a call goes up as it came (`Identity.isLimited`, learned from what nodes refused), and
+ * what may only be called by sha is loaded by the proxy's own user first (`needsLoading`, repairs.ts).
+ *
  * `[SCRIPT LOAD][EVALSHA]` would not do: a flush may come in between.
  */
 import { encodeBulk, encodeCommand } from '../resp/encode.ts';
 import type { Request } from '../resp/request.ts';
 import type { Script } from '../script/script.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
+import type { Identity } from './access.ts';
 import type { Connection } from './connection.ts';
-import { type Call, type CallForm, Exchange, IGNORE } from './exchange.ts';
+import { type Call, type CallForm, Exchange, IGNORE, type Sink } from './exchange.ts';
 
 /** Where the request stands now: in the client's bytes, or in the batch of an earlier attempt. */
 export interface Source {
@@ -55,7 +59,9 @@ function sendCall(exchange: Exchange, call: Call, route: Route): void {
   const { connection, source, isAsking } = route;
   const { script } = call;
   const form = script === undefined ? call.form : formFor(call, script, connection);
-  if (script?.origin === 'load' && form === 'eval') sendLoad(connection, script);
+  if (script?.origin === 'load' && form === 'eval' && !connection.pool.access.identity.sendsEvalAsIs) {
+    sendLoad(connection, script);
+  }
   if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), ASKING);
   if (script === undefined || form === call.bytesForm) {
     connection.send(exchange, source.bytes, source.start, source.end);
@@ -74,15 +80,43 @@ function sendCall(exchange: Exchange, call: Call, route: Route): void {
  */
 function formFor(call: Call, script: Script, connection: Connection): CallForm {
   if (script.number < 0 && call.form === 'evalsha') return 'evalsha';
-  const { facts, options } = connection.pool;
+  const { facts, options, access } = connection.pool;
+  if (access.identity.isLimited && goesAsItCame(call, access.identity)) return call.form;
   const isKept = script.origin === 'load' || !facts.evictsScripts || facts.recent.touch(script);
   if (call.mustSendBody || script.mimicsNoscript || !isKept || !connection.marks.has(script)) return 'eval';
   return call.form === 'evalsha' || options.evalToEvalsha ? 'evalsha' : 'eval';
 }
 
+function goesAsItCame(call: Call, identity: Identity): boolean {
+  return call.form === 'eval' ? identity.sendsEvalAsIs : identity.mayOnlyEvalsha;
+}
+
+/** Whether the script of an EVALSHA has to be loaded by the proxy's own user before the call is sent. */
+export function needsLoading(call: Call, connection: Connection): boolean {
+  const { script } = call;
+  if (script === undefined || call.form !== 'evalsha' || !connection.pool.access.identity.mayOnlyEvalsha) return false;
+  return script.isAccepted && script.number >= 0 && !connection.marks.has(script);
+}
+
+/** Tells what a user's ACL does not allow: the EVAL behind it runs all the same, if that is allowed. */
+const NOTE_DENIAL: Sink = {
+  onReply: ({ connection }, bytes, start) => {
+    if (connection === undefined || bytes.toString('latin1', start, start + 8) !== '-NOPERM ') return;
+    const { identity } = connection.pool.access;
+    identity.denyForEval();
+    identity.denyForEvalsha();
+  },
+  onFailure: () => {},
+};
+
 function sendLoad(connection: Connection, script: Script): void {
+  connection.sendOwn(new Exchange(NOTE_DENIAL, 0, undefined, 0), loadCommand(script));
+}
+
+/** SCRIPT LOAD of the script. */
+export function loadCommand(script: Script): Buffer {
   const header = Buffer.from(`$${script.body.length}\r\n`);
-  connection.sendOwn(new Exchange(IGNORE, 0, undefined, 0), Buffer.concat([LOAD_HEAD, header, script.body, CRLF]));
+  return Buffer.concat([LOAD_HEAD, header, script.body, CRLF]);
 }
 
 /** The request that calls a script by sha, as one that calls it by its body: inside MULTI no NOSCRIPT can be healed. */
@@ -109,6 +143,12 @@ function evalshaHead(argc: number, isReadOnly: boolean): Buffer {
   const head = Buffer.from(`*${argc}\r\n${name}\r\n$40\r\n`);
   if (argc < KEEP_HEADS) heads[argc] = head;
   return head;
+}
+
+/** Asks whether the user may run the command in which a call went up: without a good number of keys it runs nothing. */
+export function sendPermissionWitness(witness: Exchange, of: Exchange, call: Call): void {
+  const name = `${call.bytesForm}${call.isReadOnly ? '_ro' : ''}`;
+  of.connection?.sendOwn(witness, encodeCommand(name, 'x', 'x'));
 }
 
 /**

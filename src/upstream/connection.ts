@@ -17,7 +17,7 @@ import type { Node } from '../cluster/topology.ts';
 import { ReplyFramer } from '../resp/reply-framer.ts';
 import { NODE_BATCH_BYTES } from './batch.ts';
 import type { Exchange, Failure } from './exchange.ts';
-import { Handshake } from './handshake.ts';
+import { Handshake, type HandshakeProblem } from './handshake.ts';
 import { Marks } from './marks.ts';
 import { Outbox } from './outbox.ts';
 import type { Pool } from './pool.ts';
@@ -242,9 +242,14 @@ export class Connection implements Flushable {
   #takeHandshake(reply: Buffer): boolean {
     if (this.#handshake.isDone) return false;
     const problem = this.#handshake.onReply(reply);
-    if (problem !== undefined) this.destroy('not_sent', problem);
+    if (problem !== undefined) this.#failHandshake(problem);
     else if (this.#handshake.isDone) this.#becomeReady();
     return true;
+  }
+
+  #failHandshake({ isRefusal, text }: HandshakeProblem): void {
+    if (isRefusal) this.pool.onRefused(text);
+    this.destroy(isRefusal ? 'refused' : 'not_sent', text);
   }
 
   /** Ends a connection that nobody needs any more, as `destroy`, without taking it for a failure of the node. */
@@ -262,13 +267,14 @@ export class Connection implements Flushable {
     this.#socket.destroy();
     this.#outbox.discard();
     this.marks.clear();
-    this.pool.onClosed(this, { reason, wasReady, isUnneeded: this.#isUnneeded });
+    this.pool.onClosed(this, { kind, reason, wasReady, isUnneeded: this.#isUnneeded });
     const sentKind = kind === 'not_sent' ? 'lost' : kind;
+    const unsentKind = kind === 'refused' ? kind : 'not_sent';
     const { node } = this;
     for (let exchange = this.#unanswered.shift(); exchange !== undefined; exchange = this.#unanswered.shift()) {
       const wasSent = this.#handedCount > 0;
       if (wasSent) this.#handedCount--;
-      exchange.sink.onFailure(exchange, { kind: wasSent ? sentKind : 'not_sent', node, reason });
+      exchange.sink.onFailure(exchange, { kind: wasSent ? sentKind : unsentKind, node, reason });
     }
   }
 }

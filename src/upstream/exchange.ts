@@ -13,8 +13,8 @@ import type { Link } from './link.ts';
 
 /** Why there is no reply: not the same as an error reply. */
 export interface Failure {
-  /** `not_sent`: it did not run. All others: it may have run. */
-  readonly kind: 'not_sent' | 'lost' | 'silent' | 'desynchronized' | 'too_large';
+  /** `not_sent`, and `refused` (the node does not take the login): it did not run. All others: it may have run. */
+  readonly kind: 'not_sent' | 'refused' | 'lost' | 'silent' | 'desynchronized' | 'too_large';
   readonly node: Node;
   readonly reason: string;
 }

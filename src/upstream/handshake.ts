@@ -1,20 +1,28 @@
 /**
- * What is said on a new connection before it may be used: log in, ask what server it is, learn its NOSCRIPT text, and
- * a SCRIPT FLUSH if this node still owes one.
+ * What is said on a new connection before it may be used: log in and choose the protocol; on the proxy's own ones also
+ * ask what server it is, learn its NOSCRIPT text, and a SCRIPT FLUSH if this node still owes one.
  *
- *     AUTH … │ INFO server │ EVALSHA <zeros> 0 │ SCRIPT FLUSH      ─▶ as many replies, in order
+ *     AUTH … or HELLO 3 … │ INFO server │ EVALSHA <zeros> 0 │ SCRIPT FLUSH      ─▶ as many replies, in order
  *
  * A connection that was used by one session alone says RESET first, and all of it again. Only a refused login or RESET
  * fails it. A node that is busy or loading says so to the rest; its facts then stay as they were.
+ * Users are asked for no more than their login: they may not be allowed to, and the nodes' ACL LOG would fill.
  */
 import { encodeCommand } from '../resp/encode.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
+import type { Access } from './access.ts';
 import type { Pool } from './pool.ts';
 
 interface Step {
   readonly request: Buffer;
   /** What is wrong, or undefined. */
-  readonly onReply: (reply: Buffer) => string | undefined;
+  readonly onReply: (reply: Buffer) => HandshakeProblem | undefined;
+}
+
+export interface HandshakeProblem {
+  /** The node answers, and does not take the login. */
+  readonly isRefusal: boolean;
+  readonly text: string;
 }
 
 const INFO = encodeCommand('INFO', 'server');
@@ -47,19 +55,16 @@ export class Handshake {
   }
 
   /** Takes the next reply (one whole frame); says what is wrong with it, if it ends the connection. */
-  onReply(reply: Buffer): string | undefined {
+  onReply(reply: Buffer): HandshakeProblem | undefined {
     return this.#steps.shift()?.onReply(reply);
   }
 
   #plan(): Step[] {
     const pool = this.#pool;
-    const { username, password } = pool.options.identity;
-    const steps: Step[] = [];
-    if (password !== undefined) {
-      const login = username === undefined ? ['AUTH', password] : ['AUTH', username, password];
-      steps.push({ request: encodeCommand(...login), onReply: loginProblem });
-    }
-    if (pool.options.purpose === 'control') return steps;
+    const { purpose } = pool.options;
+    const begin = greeting(pool.access);
+    const steps: Step[] = begin === undefined ? [] : [{ request: begin, onReply: problemOf }];
+    if (purpose === 'control' || pool.access.identity.kind !== 'own') return steps;
     steps.push({ request: INFO, onReply: (reply) => pool.facts.learnServer(reply) });
     steps.push({ request: ASK_NOSCRIPT, onReply: (reply) => pool.facts.learnNoscript(reply) });
     if (pool.facts.owesFlush) steps.push({ request: FLUSH, onReply: (reply) => pool.facts.learnFlush(reply) });
@@ -67,12 +72,25 @@ export class Handshake {
   }
 }
 
-function loginProblem(reply: Buffer): string | undefined {
-  if (reply[0] !== 0x2d) return undefined;
-  return `login refused: ${reply.toString('latin1', 1, reply.length - 2)}`;
+/** The login and the choice of the protocol in one command; undefined when there is neither to say. */
+function greeting({ identity, protocol }: Access): Buffer | undefined {
+  const { username, password } = identity;
+  if (password === undefined) return protocol === 3 ? encodeCommand('HELLO', '3') : undefined;
+  if (protocol === 3) return encodeCommand('HELLO', '3', 'AUTH', username ?? 'default', password);
+  return username === undefined ? encodeCommand('AUTH', password) : encodeCommand('AUTH', username, password);
 }
 
-function resetProblem(reply: Buffer): string | undefined {
+/** What a node says to a login that it does not take, or to one that is missing. */
+const REFUSAL = /^-(?:WRONGPASS|NOAUTH|NOPERM|ERR (?:AUTH|invalid password|Client sent AUTH))/;
+
+function problemOf(reply: Buffer): HandshakeProblem | undefined {
   if (reply[0] !== 0x2d) return undefined;
-  return `RESET refused: ${reply.toString('latin1', 1, reply.length - 2)}`;
+  const text = reply.toString('latin1', 1, reply.length - 2);
+  const isRefusal = REFUSAL.test(reply.toString('latin1', 0, 64));
+  return { isRefusal, text: isRefusal ? `login refused: ${text}` : text };
+}
+
+function resetProblem(reply: Buffer): HandshakeProblem | undefined {
+  if (reply[0] !== 0x2d) return undefined;
+  return { isRefusal: false, text: `RESET refused: ${reply.toString('latin1', 1, reply.length - 2)}` };
 }

@@ -1,6 +1,8 @@
 /**
  * What was learned about one node, shared by all connections to it.
  */
+import type { Script } from '../script/script.ts';
+import type { Connection } from './connection.ts';
 import { RecentScripts } from './marks.ts';
 
 export class NodeFacts {
@@ -11,6 +13,19 @@ export class NodeFacts {
   /** A SCRIPT FLUSH could not reach the node: it is flushed before anything else is sent there. */
   owesFlush = false;
   readonly recent = new RecentScripts();
+  /** All connections to it, whoever's: scripts are the node's, not an identity's. */
+  readonly connections = new Set<Connection>();
+
+  /** The node no longer has any script: nothing is believed. */
+  dropAllMarks(): void {
+    for (const connection of this.connections) connection.marks.clear();
+    this.recent.clear();
+  }
+
+  dropMark(script: Script): void {
+    for (const connection of this.connections) connection.marks.delete(script);
+    this.recent.delete(script);
+  }
 
   learnServer(reply: Buffer): undefined {
     const text = reply.toString('latin1');

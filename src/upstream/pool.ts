@@ -1,5 +1,5 @@
 /**
- * The connections to one node under one protocol and identity.
+ * The connections to one node under one `Access`: one identity, one protocol.
  *
  * One connection serves everybody as long as it flows. When its oldest request has waited 5 ms it is *occupied*: a
  * session that has nothing in flight there gets another one, opened if need be, so that a slow script or a huge reply
@@ -8,8 +8,9 @@
 import type { Node } from '../cluster/topology.ts';
 import { encodeCommand } from '../resp/encode.ts';
 import type { Script } from '../script/script.ts';
+import type { Access } from './access.ts';
 import { Connection } from './connection.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type Failure } from './exchange.ts';
 import type { NodeFacts } from './node-facts.ts';
 import type { Turn } from './turn.ts';
 
@@ -21,13 +22,7 @@ const RETRY_AFTER_MS = 50;
 const MAX_SPARE = 16;
 const SPARE_FOR_MS = 10_000;
 
-export interface Identity {
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-}
-
 export interface PoolOptions {
-  readonly identity: Identity;
   readonly maxConnections: number;
   /** Connections out of common use, because somebody waits on them. */
   readonly maxDedicated: number;
@@ -41,20 +36,43 @@ export interface PoolOptions {
   readonly purpose: 'shared' | 'control';
 }
 
+/** How a connection ended. */
+export interface Closing {
+  readonly kind: Failure['kind'];
+  readonly reason: string;
+  readonly wasReady: boolean;
+  /** Ended from here, because nobody needs it: no failure of the node. */
+  readonly isUnneeded: boolean;
+}
+
 /** What the shell around wants to know. */
 export interface PoolEvents {
   onConnected(node: Node): void;
   onDisconnected(node: Node, reason: string): void;
+  /** The node did not take the login: nothing is wrong with the node itself. */
+  onRefused(node: Node, access: Access, reason: string): void;
   /** A bug: an exception that reached the edge of a connection. */
   onFault(error: unknown): void;
 }
 
+export interface PoolContext {
+  readonly node: Node;
+  readonly access: Access;
+  readonly turn: Turn;
+  readonly facts: NodeFacts;
+  readonly events: PoolEvents;
+  /** Opened along with this one: over it the facts of the node are learned, and scripts are loaded. */
+  readonly companion?: Pool | undefined;
+}
+
 export class Pool {
   readonly node: Node;
+  readonly access: Access;
   readonly turn: Turn;
   readonly options: PoolOptions;
   readonly facts: NodeFacts;
   readonly #events: PoolEvents;
+  readonly #companion: Pool | undefined;
   #connections: Connection[] = [];
   readonly #lent = new Set<Connection>();
   /** Dedicated connections that nobody uses, the one given back last at the end; they carry no state. */
@@ -63,9 +81,13 @@ export class Pool {
   #failedAtMs = Number.NEGATIVE_INFINITY;
   /** Why the last attempt failed; empty when it did not. */
   problem = '';
+  /** What the node said when it last refused the login; empty when it did not. */
+  refusal = '';
 
-  constructor(context: { node: Node; turn: Turn; facts: NodeFacts; events: PoolEvents }, options: PoolOptions) {
+  constructor(context: PoolContext, options: PoolOptions) {
     this.node = context.node;
+    this.access = context.access;
+    this.#companion = context.companion;
     this.turn = context.turn;
     this.facts = context.facts;
     this.#events = context.events;
@@ -107,7 +129,7 @@ export class Pool {
   /** A connection for one session alone, which destroys it or gives it back; undefined when too many are out. */
   dedicate(): Connection | undefined {
     if (this.#lent.size >= this.options.maxDedicated) return undefined;
-    const connection = this.#spare.pop() ?? new Connection(this);
+    const connection = this.#spare.pop() ?? this.#connect();
     this.#lent.add(connection);
     return connection;
   }
@@ -149,14 +171,28 @@ export class Pool {
 
   #mayOpen(): boolean {
     if (this.#connections.length >= this.options.maxConnections) return false;
-    return this.#connections.length > 0 || performance.now() - this.#failedAtMs >= RETRY_AFTER_MS;
+    return (
+      (this.#connections.length > 0 && this.refusal === '') || performance.now() - this.#failedAtMs >= RETRY_AFTER_MS
+    );
   }
 
   /** Opens a connection that others may use too. */
   open(): Connection {
-    const connection = new Connection(this);
+    const connection = this.#connect();
     this.#connections.push(connection);
     return connection;
+  }
+
+  #connect(): Connection {
+    this.#companion?.keepOpen();
+    const connection = new Connection(this);
+    this.facts.connections.add(connection);
+    return connection;
+  }
+
+  /** Opens the first connection, if there is none. */
+  keepOpen(): void {
+    if (this.#connections.length === 0 && this.#mayOpen()) this.open();
   }
 
   /** All are occupied: one whose head is no script, and of these the one with the shortest queue. */
@@ -179,15 +215,13 @@ export class Pool {
     return this.connections.every((connection) => connection.unansweredCount === 0);
   }
 
-  /** The node no longer has any script: nothing is believed. */
+  /** The node no longer has any script: nothing is believed, whoever's connection it is. */
   dropAllMarks(): void {
-    for (const connection of this.connections) connection.marks.clear();
-    this.facts.recent.clear();
+    this.facts.dropAllMarks();
   }
 
   dropMark(script: Script): void {
-    for (const connection of this.connections) connection.marks.delete(script);
-    this.facts.recent.delete(script);
+    this.facts.dropMark(script);
   }
 
   /**
@@ -198,7 +232,8 @@ export class Pool {
     const { facts } = this;
     const sink = {
       onReply: (_: Exchange, bytes: Buffer, start: number) => {
-        if (bytes.toString('latin1', start, start + 6) === '-BUSY ') facts.owesFlush = true;
+        // Busy, or a user who may not: it is done again over a connection of our own.
+        if (/^-(?:BUSY|NOPERM) /.test(bytes.toString('latin1', start, start + 8))) facts.owesFlush = true;
         this.dropAllMarks();
       },
       // With the connection went what it carried.
@@ -236,16 +271,25 @@ export class Pool {
   onReady(): void {
     if (this.problem !== '') this.#events.onConnected(this.node);
     this.problem = '';
+    this.refusal = '';
   }
 
-  onClosed(connection: Connection, end: { reason: string; wasReady: boolean; isUnneeded: boolean }): void {
-    const { reason, wasReady } = end;
+  /** The node answered, and does not take the login. */
+  onRefused(reason: string): void {
+    if (this.refusal === '' && this.options.purpose === 'shared') {
+      this.#events.onRefused(this.node, this.access, reason);
+    }
+    this.refusal = reason;
+  }
+
+  onClosed(connection: Connection, { kind, reason, wasReady, isUnneeded }: Closing): void {
     this.#connections = this.#connections.filter((other) => other !== connection);
     this.#lent.delete(connection);
     this.#spare = this.#spare.filter((other) => other !== connection);
-    if (end.isUnneeded) return;
+    this.facts.connections.delete(connection);
+    if (isUnneeded) return;
     if (!wasReady) this.#failedAtMs = performance.now();
-    if (this.options.purpose === 'control') return;
+    if (this.options.purpose === 'control' || kind === 'refused') return;
     if (this.problem === '') this.#events.onDisconnected(this.node, reason);
     if (!wasReady || this.#connections.length === 0) this.problem = reason;
   }

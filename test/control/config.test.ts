@@ -76,6 +76,7 @@ describe('loadConfig', () => {
       waiting_requests: 100000,
     });
     assert.deepEqual(config.log, { level: 'info', format: 'json' });
+    assert.deepEqual(config.accounts, []);
   });
 
   it('is frozen to the last value', () => {
@@ -114,11 +115,19 @@ describe('loadConfig', () => {
     assert.equal(load('cluster: {nodes: ["a:1"], password: "${PASSWORD}"}', environment).cluster.password, '0123');
   });
 
+  it('takes passwords of accounts from the environment as they are', () => {
+    const yaml = `${NODES}accounts: [{username: a, password: "\${PASSWORD}", privilege: read_only}, {username: b, password_file: /x}]`;
+    assert.deepEqual(load(yaml, environment).accounts, [
+      { username: 'a', password: '0123', privilege: 'read_only' },
+      { username: 'b', password_file: '/x', privilege: 'read_write' },
+    ]);
+  });
+
   it('takes $${ as a plain ${', () => {
     assert.equal(load('cluster: {nodes: ["a:1"], password: "$${HOST}"}', environment).cluster.password, '${HOST}');
   });
 
-  const sections = 'listen, cluster, scripting, limits, log';
+  const sections = 'listen, cluster, scripting, limits, log, accounts';
   const problems: [name: string, yaml: string, problems: string[]][] = [
     [
       'a number out of range',
@@ -149,6 +158,36 @@ describe('loadConfig', () => {
       'a number for a switch',
       `${NODES}scripting: {eval_to_evalsha: 1}`,
       ['scripting.eval_to_evalsha must be true or false: current value is 1'],
+    ],
+    [
+      'accounts that are no list',
+      `${NODES}accounts: {username: a}`,
+      [
+        'accounts must be a list of {username, password or password_file, privilege: read_write or read_only}: current value is a map',
+      ],
+    ],
+    [
+      'wrong accounts, without showing a password',
+      `${NODES}accounts: [{username: a, password: 12345}, {username: a, password: x, password_file: y, privilege: all}, {pass: secret}]`,
+      [
+        'accounts[0].password must be a text (in quotes when it looks like a number): current value is not shown',
+        'accounts[1].privilege must be read_write or read_only: current value is "all"',
+        'accounts[2].username must be a text (in quotes when it looks like a number): it is not set',
+        'accounts[2].pass is not a key here: known are username, password, password_file, privilege',
+      ],
+    ],
+    [
+      'an account without a password, or with two',
+      `${NODES}accounts: [{username: a}, {username: b, password: x, password_file: y}]`,
+      [
+        'accounts[0].password must be set, or password_file, and not both: current value is not shown',
+        'accounts[1].password must be set, or password_file, and not both: current value is not shown',
+      ],
+    ],
+    [
+      'two accounts of one name',
+      `${NODES}accounts: [{username: a, password: x}, {username: a, password: y}]`,
+      ['accounts[1].username must be another name: it is taken: current value is "a"'],
     ],
     [
       'a store that is none',

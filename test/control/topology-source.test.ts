@@ -26,6 +26,7 @@ function sourceOver(t: TestContext, reply: (address: string, command: string) =>
     },
     log: createLogger(configFrom({ cluster: { nodes: ['10.0.0.1:7000'] }, log: { level: 'fatal' } }).log),
     onChange: () => {},
+    onRefreshed: () => {},
   });
   t.after(() => source.stop());
   return source;

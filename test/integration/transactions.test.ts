@@ -82,6 +82,17 @@ describe('transactions', () => {
     assert.equal(await client.text('INCR', `${t}a`), ':4\r\n');
   });
 
+  it("a watch ends with a change of protocol: EXEC answers null, RESP3's own", async () => {
+    const key = `${tagInSlot(77)}:switched`;
+    assert.equal(await client.text('WATCH', key), '+OK\r\n');
+    assert.match(await client.text('HELLO', '3'), /^%7\r\n/);
+    const replies = await client.pipeline([['MULTI'], ['SET', key, 'v'], ['EXEC'], ['EXISTS', key]]);
+    assert.deepEqual(replies.map(String), ['+OK\r\n', '+QUEUED\r\n', '_\r\n', ':0\r\n']);
+    const again = await client.pipeline([['MULTI'], ['HGETALL', key], ['EXEC']]);
+    assert.deepEqual(again.map(String), ['+OK\r\n', '+QUEUED\r\n', '*1\r\n%0\r\n']);
+    assert.match(await client.text('HELLO', '2'), /^\*14\r\n/);
+  });
+
   describe('C1: say what one Redis server says', () => {
     const t = '{same}';
     const transcripts: string[][] = [

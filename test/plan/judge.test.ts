@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Judged, judge, type Verdict } from '../../src/plan/judge.ts';
+import { isDenial, type Judged, judge, type Verdict } from '../../src/plan/judge.ts';
 
 const SLOT = 100;
 const NOSCRIPT = Buffer.from('-NOSCRIPT No matching script. Please use EVAL.\r\n');
-const PLAIN: Judged = { slot: SLOT, isCall: false, isFunction: false, wentAsEvalsha: false, isWitness: false };
+const PLAIN: Judged = {
+  slot: SLOT,
+  isCall: false,
+  isFunction: false,
+  wentAsEvalsha: false,
+  isOurForm: false,
+  isWitness: false,
+};
 const CALL: Judged = { ...PLAIN, isCall: true };
 const EVALSHA: Judged = { ...CALL, wentAsEvalsha: true };
 const WITNESS: Judged = { ...CALL, isWitness: true };
@@ -57,6 +64,26 @@ const TABLE: [line: string, plain: object, call: object, witness: object][] = [
   [`-TRYAGAIN ${'x'.repeat(512)}`, DELIVER, DELIVER, DELIVER],
   [`-MOVED 100 ${'x'.repeat(512)}:7001`, DELIVER, DELIVER, DELIVER],
 ];
+
+const DENIALS: [line: string, kind: string][] = [
+  ["NOPERM this user has no permissions to run the 'evalsha' command", 'denial'],
+  ["NOPERM this user has no permissions to run the 'eval_ro' command or its subcommand", 'denial'],
+  ["NOPERM User app has no permissions to run the 'eval' command", 'denial'],
+  ["NOPERM User app has no permissions to run the 'get' command", 'deliver'],
+  ['NOPERM this user has no permissions to access one of the keys used as arguments', 'deliver'],
+  ["ERR NOPERM 'eval' command", 'deliver'],
+];
+
+describe('judge of what an ACL refuses', () => {
+  for (const [line, kind] of DENIALS) {
+    it(`${kind}: ${line}`, () => {
+      const reply = Buffer.from(`-${line}\r\n`);
+      assert.equal(judge(reply, { ...CALL, isOurForm: true }, undefined).kind, kind);
+      assert.equal(judge(reply, CALL, undefined).kind, 'deliver', 'as it came');
+      assert.equal(isDenial(reply), kind === 'denial');
+    });
+  }
+});
 
 describe('judge', () => {
   for (const [line, plain, call, witness] of TABLE) {

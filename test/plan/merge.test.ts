@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ResponsePolicy } from '../../src/command/spec.ts';
-import { elementsOf, isErrorReply, merge, mergeSplit } from '../../src/plan/merge.ts';
+import { isErrorReply, merge, mergeSplit } from '../../src/plan/merge.ts';
 
 /** Replies are written without their final CRLF, lines apart by a blank for arrays. */
 function frame(text: string): Buffer {
@@ -52,6 +52,32 @@ const TABLE: [policy: ResponsePolicy, replies: string[], merged: string | undefi
   ['none', ['*1 :1', '-ERR_x'], '-ERR_x'],
   ['special', ['*1 :1', '*1 :2'], '*2 :1 :2'],
   ['special', ['+A', '+B'], '+A'],
+  // RESP3
+  ['none', ['*1 $1 a', '_', '*1 _'], '*2 $1 a _'],
+  ['none', ['_', '_'], '_'],
+  ['none', ['$-1', '$-1'], '$-1'],
+  ['none', ['~1 $1 a', '~2 :1 #t'], '~3 $1 a :1 #t'],
+  ['none', ['%1 $1 a :1', '%2 $1 b *1 :2 $1 c _'], '%3 $1 a :1 $1 b *1 :2 $1 c _'],
+  ['none', ['|1 +ttl :3 *1 :1', '*1 |1 +ttl :3 :2'], '*2 :1 |1 +ttl :3 :2'],
+  ['none', ['=5 txt:a', '=5 txt:b'], '=5 txt:a'],
+  ['none', ['*1 :1', '!5 ERR_x'], '!5 ERR_x'],
+  ['agg_sum', ['|1 +a :9 :1', ':2'], ':3'],
+  ['agg_sum', [':1', '_'], undefined],
+  ['agg_sum', [':1', '(9223372036854775808'], '(9223372036854775809'],
+  ['agg_sum', [',1.5', ',2'], ',3.5'],
+  ['agg_sum', [',1.5', ':2'], ',3.5'],
+  ['agg_sum', [',inf', ',1'], ',inf'],
+  ['agg_sum', [',x', ',1'], undefined],
+  ['agg_min', [',-inf', ',1e3'], ',-inf'],
+  ['agg_max', [',-1', ',1e3'], ',1000'],
+  ['agg_logical_and', ['#t', '#t'], '#t'],
+  ['agg_logical_and', ['#t', '#f'], '#f'],
+  ['agg_logical_or', ['#f', '#t'], '#t'],
+  ['agg_logical_or', ['#f', ':0'], ':0'],
+  ['agg_logical_or', [',0', ',2.5'], ':1'],
+  ['agg_logical_and', [',0', ',2.5'], ':0'],
+  ['agg_logical_and', ['(5', '(6'], ':1'],
+  ['agg_logical_and', ['*2 #t :1', '*2 #t :0'], '*2 #t :0'],
 ];
 
 describe('merge', () => {
@@ -177,14 +203,6 @@ describe('mergeSplit', () => {
       assert.equal(reply?.toString().replaceAll('\r\n', ' ').trimEnd(), expected);
     });
   }
-});
-
-describe('elementsOf', () => {
-  it('gives the frames of an array, none of an empty or null one', () => {
-    assert.deepEqual(elementsOf(frame('*3 :1 *1 $1 a -ERR')).map(String), [':1\r\n', '*1\r\n$1\r\na\r\n', '-ERR\r\n']);
-    assert.deepEqual(elementsOf(frame('*0')), []);
-    assert.deepEqual(elementsOf(frame('*-1')), []);
-  });
 });
 
 describe('isErrorReply', () => {

@@ -50,7 +50,7 @@ describe('errors', () => {
     }
     for (const [name, text] of Object.entries(EVALGATE)) {
       const shown = typeof text === 'string' ? text : (text as (...args: unknown[]) => string)('a', 'b');
-      assert.match(shown, name === 'partFailed' ? /^, / : /^(ERR|CLUSTERDOWN) evalgate: /, name);
+      assert.match(shown, name === 'partFailed' ? /^, / : /^(ERR|CLUSTERDOWN|NOAUTH) evalgate: /, name);
       assert.doesNotMatch(shown, /\.$/, name);
     }
   });

@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { makeNode, type Node } from '../../src/cluster/topology.ts';
+import type { Protocol } from '../../src/resp/encode.ts';
+import { Identity } from '../../src/upstream/access.ts';
 import type { Connection } from '../../src/upstream/connection.ts';
 import { Exchange, type Failure, type Sink } from '../../src/upstream/exchange.ts';
 import { NodeFacts } from '../../src/upstream/node-facts.ts';
@@ -35,27 +37,37 @@ export interface TestPool {
   readonly pool: Pool;
   readonly facts: NodeFacts;
   readonly turn: TestTurn;
-  /** `connected ADDRESS` and `disconnected ADDRESS: REASON`. */
+  /** `connected ADDRESS`, `disconnected ADDRESS: REASON` and `refused ADDRESS: REASON`. */
   readonly events: string[];
 }
 
-export function poolTo(port: number, options: Partial<PoolOptions> = {}, host = '127.0.0.1'): TestPool {
+export interface TestPoolOptions extends Partial<PoolOptions> {
+  /** Nobody in RESP2 unless given; the proxy's own identity. */
+  readonly login?: { readonly username?: string; readonly password?: string; readonly kind?: 'own' | 'user' };
+  readonly protocol?: Protocol;
+}
+
+export function poolTo(port: number, given: TestPoolOptions = {}, host = '127.0.0.1'): TestPool {
+  const { login = {}, protocol = 2, ...options } = given;
+  const bytes = (text: string | undefined) => (text === undefined ? undefined : Buffer.from(text));
+  const credentials = { username: bytes(login.username), password: bytes(login.password) };
   const events: string[] = [];
   const facts = new NodeFacts();
   const turn = new TestTurn();
   const node: Node = makeNode({ host, port }, { askedHost: host, natMap: new Map() });
   const context = {
     node,
+    access: new Identity(login.kind ?? 'own', credentials).access(protocol),
     turn,
     facts,
     events: {
       onConnected: ({ address }: Node) => events.push(`connected ${address}`),
       onDisconnected: ({ address }: Node, reason: string) => events.push(`disconnected ${address}: ${reason}`),
+      onRefused: ({ address }: Node, _: unknown, reason: string) => events.push(`refused ${address}: ${reason}`),
       onFault: (error: unknown) => events.push(`fault ${String(error)}`),
     },
   };
   const pool = new Pool(context, {
-    identity: { username: undefined, password: undefined },
     maxConnections: 4,
     maxDedicated: 10,
     connectTimeoutMs: 2000,

@@ -41,7 +41,7 @@ describe('Connection', () => {
     node.expect('AUTH', 'me', 'secret').reply(OK);
     expectHandshake(node);
     node.expect('SCRIPT', 'FLUSH').reply(OK);
-    const { pool, facts } = poolTo(node.port, { identity: { username: 'me', password: 'secret' } });
+    const { pool, facts } = poolTo(node.port, { login: { username: 'me', password: 'secret' } });
     facts.owesFlush = true;
     const connection = pool.open();
     await untilReady(connection);
@@ -52,7 +52,7 @@ describe('Connection', () => {
   it('logs in without a name, and says nothing else on a control connection', async (t) => {
     const node = await FakeNode.start(t);
     node.expect('AUTH', 'secret').reply(OK);
-    const test = poolTo(node.port, { identity: { username: undefined, password: 'secret' }, purpose: 'control' });
+    const test = poolTo(node.port, { login: { password: 'secret' }, purpose: 'control' });
     const connection = test.pool.open();
     await untilReady(connection);
     connection.destroy('lost', '');
@@ -92,19 +92,51 @@ describe('Connection', () => {
     connection.destroy('lost', '');
   });
 
-  it('fails what waits with not_sent when the login is refused', async (t) => {
+  it('fails what waits when the login is refused, and does not take the node for lost', async (t) => {
     const node = await FakeNode.start(t);
     node.expect('AUTH', 'x').reply('-WRONGPASS invalid username-password pair or user is disabled.\r\n');
     node.expect('INFO', 'server').staySilent();
     node.expect('EVALSHA', '0'.repeat(40), '0').staySilent();
-    const { pool, events } = poolTo(node.port, { identity: { username: undefined, password: 'x' } });
+    const { pool, events } = poolTo(node.port, { login: { password: 'x' } });
     const sink = new Recorder();
     sink.send(pool.open(), 1, 'SET', 'k', 'v');
     const reason = 'login refused: WRONGPASS invalid username-password pair or user is disabled.';
-    assert.deepEqual(await sink.come(1), [`1 not_sent: ${reason}`]);
-    assert.deepEqual(events, [`disconnected ${node.address}: ${reason}`]);
-    assert.equal(pool.problem, reason);
+    assert.deepEqual(await sink.come(1), [`1 refused: ${reason}`]);
+    assert.deepEqual(events, [`refused ${node.address}: ${reason}`]);
+    assert.deepEqual([pool.problem, pool.refusal], ['', reason]);
+    assert.equal(pool.pick(undefined), undefined, 'not tried again at once');
     await node.finished();
+  });
+
+  it('takes an error that is not about the login for a node that cannot be had', async (t) => {
+    const node = await FakeNode.start(t);
+    node.expect('AUTH', 'x').reply('-ERR max number of clients reached\r\n');
+    const { pool, events } = poolTo(node.port, { login: { password: 'x', kind: 'user' } });
+    const sink = new Recorder();
+    sink.send(pool.open(), 1, 'SET', 'k', 'v');
+    assert.deepEqual(await sink.come(1), ['1 not_sent: ERR max number of clients reached']);
+    assert.deepEqual(events, [`disconnected ${node.address}: ERR max number of clients reached`]);
+  });
+
+  it('says HELLO 3 for RESP3, with the login in it, and asks nothing more as a user', async (t) => {
+    const node = await FakeNode.start(t);
+    node.expect('HELLO', '3', 'AUTH', 'me', 'secret').reply('%1\r\n+proto\r\n:3\r\n');
+    const user = poolTo(node.port, { login: { username: 'me', password: 'secret', kind: 'user' }, protocol: 3 });
+    const connection = user.pool.open();
+    await untilReady(connection);
+    connection.destroy('lost', '');
+    node.expect('HELLO', '3', 'AUTH', 'default', 'secret').reply('-NOAUTH x\r\n');
+    const unnamed = poolTo(node.port, { login: { password: 'secret', kind: 'user' }, protocol: 3 });
+    const refused = unnamed.pool.open();
+    await until('it is refused', () => refused.state === 'closed');
+    assert.equal(unnamed.pool.refusal, 'login refused: NOAUTH x');
+    node.expect('HELLO', '3').reply('%1\r\n+proto\r\n:3\r\n');
+    expectHandshake(node);
+    const own = poolTo(node.port, { protocol: 3 });
+    const ready = own.pool.open();
+    await untilReady(ready);
+    assert.equal(own.facts.evictsScripts, false);
+    ready.destroy('lost', '');
   });
 
   it('fails what waits with not_sent when nobody listens', async () => {
