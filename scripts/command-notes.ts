@@ -4,7 +4,7 @@
  */
 export const NOTES: Readonly<Record<string, string>> = {
   move: 'Refused by the node: a cluster has one database.',
-  spublish: 'Goes by the slot of the channel. Subscribing (`SSUBSCRIBE`) is not supported.',
+  spublish: 'Goes by the slot of the channel. The number of receivers is that of its owner.',
   msetnx: 'Sets all keys or none, so it is not split.',
   sort: 'The target of `STORE` counts as a key. In cluster mode the node refuses `BY` with a pattern.',
   xread: 'With `BLOCK` as the blocking commands.',
@@ -34,7 +34,22 @@ export const NOTES: Readonly<Record<string, string>> = {
   info: 'Of one node: figures are not summed.',
   role: 'Of one node: always a master.',
   publish:
-    'The cluster passes the message on to all nodes; the number of receivers is that of one node. Subscribing is not supported.',
+    'The cluster passes the message on to all nodes. The number of receivers is that of the one node that took the message, as with any cluster: 0 says nothing of subscribers elsewhere.',
+  subscribe:
+    'Confirmed when the node has confirmed. Channels of keyspace notifications (`__keyspace@0__:…`, `__keyevent@0__:…`): from every master, each event once. A message that somebody publishes to such a channel by hand comes once from each master.',
+  psubscribe:
+    'As SUBSCRIBE; a pattern that can match channels of keyspace notifications, such as `*`, goes to every master.',
+  ssubscribe: 'At the owner of the slot. Channels of several slots in one command are refused with CROSSSLOT.',
+  unsubscribe: 'The confirmations are in the order in which the channels were subscribed.',
+  punsubscribe: 'As UNSUBSCRIBE.',
+  sunsubscribe: 'As UNSUBSCRIBE. Channels of several slots in one command are refused with CROSSSLOT.',
+  'pubsub|channels': 'Of all nodes, replicas too: each channel once.',
+  'pubsub|shardchannels': 'Of all nodes, replicas too: each channel once.',
+  'pubsub|numsub':
+    'Of all nodes, replicas too: the sum. Clients of evalgate are subscribed to keyspace notifications at every master, so for these channels it is the largest number of one node.',
+  'pubsub|shardnumsub': 'Of all nodes, replicas too: the sum.',
+  'pubsub|numpat':
+    'The sum over all nodes, replicas too. A pattern that clients have at several nodes counts at each of them, and one that can match keyspace notifications counts at every master.',
   'config|get': 'Of one node. `CONFIG SET` goes to all.',
   'slowlog|get': 'Of one node.',
   'function|list':

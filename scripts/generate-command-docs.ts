@@ -133,6 +133,18 @@ const SECTIONS: readonly Section[] = [
     form: 'table',
   },
   {
+    title: 'Publish and subscribe',
+    text: [
+      'Subscriptions live on connections to nodes that serve this client alone (`cluster.dedicated_per_node`): channels and',
+      'patterns at one master, those of keyspace notifications at every master, sharded channels at the owner of their slot.',
+      'A client gets every message once. A RESP2 client that is subscribed may send these commands, PING, QUIT and RESET only,',
+      'as with Redis; PING is then answered in the form of a message. What happens when nodes are lost or slots move, and to',
+      'clients that do not read, is in [reliability.md](reliability.md).',
+    ],
+    holds: (command) => ['subscription', 'pubsub'].includes(command.handling),
+    form: 'table',
+  },
+  {
     title: 'Scripts and functions',
     text: [
       'Calls go to the master that owns the slot of their keys. They are judged first; the texts are in',

@@ -39,6 +39,10 @@ export type Handling =
   | 'cluster'
   /** To the owner of the slot whose number is the argument. */
   | 'slot_number'
+  /** SUBSCRIBE and its kin: on connections of their own. */
+  | 'subscription'
+  /** PUBSUB: every node knows its own subscribers only. */
+  | 'pubsub'
   | 'unsupported';
 
 export interface HandlingRow {
@@ -103,10 +107,12 @@ export const HANDLING: readonly HandlingRow[] = [
     reason: 'a node reads nothing more from a connection that blocks, so it is a connection of its own',
   },
   {
-    names: ['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe', 'pubsub'],
-    handling: 'unsupported',
+    names: ['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe'],
+    handling: 'subscription',
     reason: 'subscriptions need a connection of their own',
   },
+  { names: ['pubsub|help'], handling: 'any', reason: 'a text' },
+  { names: ['pubsub'], handling: 'pubsub', reason: 'every node knows its own subscribers only' },
   {
     names: [
       ...['cluster|slots', 'cluster|shards', 'cluster|nodes', 'cluster|info', 'cluster|keyslot', 'cluster|myid'],

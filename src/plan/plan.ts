@@ -94,6 +94,20 @@ export interface BlockPlan {
   readonly unit: 's' | 'ms';
 }
 
+/** SUBSCRIBE and its kin. */
+export interface SubscriptionPlan {
+  readonly kind: 'subscription';
+  readonly command: Command;
+  /** Of the channels of SSUBSCRIBE and SUNSUBSCRIBE; else ANY_SLOT. */
+  readonly slot: number;
+}
+
+/** PUBSUB: every node is asked. */
+export interface PubSubPlan {
+  readonly kind: 'pubsub';
+  readonly command: Command;
+}
+
 /** Close the connection without a word. */
 export interface ClosePlan {
   readonly kind: 'close';
@@ -110,6 +124,8 @@ export type Plan =
   | WalkPlan
   | TransactionPlan
   | BlockPlan
+  | SubscriptionPlan
+  | PubSubPlan
   | ClosePlan;
 
 const FORWARD: ForwardPlan[] = [];

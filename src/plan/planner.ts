@@ -143,6 +143,10 @@ export class Planner {
         return this.#planTransaction(command, request);
       case 'wait':
         return WAIT;
+      case 'subscription':
+        return this.#planSubscription(command, request);
+      case 'pubsub':
+        return { kind: 'pubsub', command };
       case 'local':
       case 'client':
       case 'cluster':
@@ -214,6 +218,12 @@ export class Planner {
     keyPositions(command.spec, request, this.#positions);
     const slot = this.#commonSlot(request);
     return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : forwardTo(slot);
+  }
+
+  /** The channels of SSUBSCRIBE and SUNSUBSCRIBE have one slot; other names have none. */
+  #planSubscription(command: Command, request: Request): Plan {
+    const plan = this.#planKeys(command, request);
+    return plan.kind === 'forward' ? { kind: 'subscription', command, slot: plan.slot } : plan;
   }
 
   #planSplit(command: Command, request: Request): Plan {

@@ -31,6 +31,8 @@ export const REDIS = {
   noPermission: (user: string, command: string) =>
     `NOPERM User ${user} has no permissions to run the '${command}' command`,
   unknownCommand: (name: string, args: string) => `ERR unknown command '${name}', with args beginning with: ${args}`,
+  subscribed: (command: string) =>
+    `ERR Can't execute '${command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
   syntax: 'ERR syntax error',
   unknownSubcommand: (subcommand: string, container: string) =>
@@ -126,6 +128,8 @@ export const EVALGATE = {
     `CLUSTERDOWN evalgate: more than ${limit} requests wait for a primary (limits.waiting_requests), the command did not run`,
   tooManyDedicated: (node: string, limit: number) =>
     `ERR evalgate: more than ${limit} connections to ${node} wait (cluster.dedicated_per_node), the command did not run`,
+  tooManySubscriptions: (limit: number, key: string) =>
+    `ERR evalgate: subscriptions take more than ${limit} bytes (${key}), the command did not run`,
   replyTooLarge: (node: string, reason: string) =>
     `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
   tooManyUsers: 'ERR evalgate: too many users are logged in at a time (1000), the login was not used',

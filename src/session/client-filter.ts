@@ -80,8 +80,8 @@ export function clientTypeOf(text: string): ClientType | undefined {
 }
 
 /** What a client is: never a server of a replication. */
-export function typeOf(_session: Session): ClientType {
-  return 'normal';
+export function typeOf({ dispatcher }: Session): ClientType {
+  return dispatcher.subscriptions?.isSubscribed ? 'pubsub' : 'normal';
 }
 
 export function matches(session: Session, filter: ClientFilter): boolean {

@@ -19,9 +19,9 @@ export function clientLine(session: Session, nowMs: number): string {
     ['idle', seconds(client.idleMs(nowMs))],
     ['flags', flagsOf(session)],
     ['db', 0],
-    ['sub', 0],
-    ['psub', 0],
-    ['ssub', 0],
+    ['sub', session.dispatcher.subscriptions?.counts.channel ?? 0],
+    ['psub', session.dispatcher.subscriptions?.counts.pattern ?? 0],
+    ['ssub', session.dispatcher.subscriptions?.counts.shard ?? 0],
     ['multi', -1],
     ['qbuf', inputBytes],
     ['qbuf-free', 0],
@@ -44,8 +44,8 @@ export function clientLine(session: Session, nowMs: number): string {
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }
 
-function flagsOf({ client }: Session): string {
-  const flags = `${client.unblock === undefined ? '' : 'b'}${client.isNoEvict ? 'e' : ''}${client.isNoTouch ? 'T' : ''}`;
+function flagsOf({ client, dispatcher }: Session): string {
+  const flags = `${dispatcher.subscriptions?.isSubscribed ? 'P' : ''}${client.unblock === undefined ? '' : 'b'}${client.isNoEvict ? 'e' : ''}${client.isNoTouch ? 'T' : ''}`;
   return flags === '' ? 'N' : flags;
 }
 

@@ -24,6 +24,14 @@ export class Counters {
   waiting = 0;
   /** Bytes of open transactions that are kept, all clients together. */
   keptBytes = 0;
+  /** Messages of pub/sub passed on. */
+  messages = 0;
+  /** Clients closed because they did not read their messages. */
+  subscribersCut = 0;
+  /** Connections for subscriptions that were lost; what they carried was placed anew. */
+  feedsLost = 0;
+  /** What the names of all subscriptions cost. */
+  subscriptionBytes = 0;
   /** Bytes buffered for all clients together. */
   bufferedBytes = 0;
 }

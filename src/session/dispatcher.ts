@@ -14,7 +14,7 @@ import type { Verdict } from '../plan/judge.ts';
 import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
 import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
 import { asReadOnly } from '../plan/read-only.ts';
-import { EVALGATE, errorLine } from '../resp/errors.ts';
+import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Access } from '../upstream/access.ts';
 import { Batch } from '../upstream/batch.ts';
@@ -30,9 +30,11 @@ import { Links } from './links.ts';
 import { runLocal } from './local-commands.ts';
 import { lookUpUnknown } from './look-ups.ts';
 import { dispatchQueued, runTransaction } from './multi.ts';
+import { startPubSub } from './pubsub-queries.ts';
 import type { Cause } from './repairs.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
+import { runSubscription, type Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
 import { startWait } from './wait.ts';
 import { startRandomKey, startScan } from './walks.ts';
@@ -42,6 +44,8 @@ export class Dispatcher {
   readonly links: Links;
   /** Connections that carry a WAIT or a blocking command of this session. */
   readonly lent = new Set<Connection>();
+  /** Since the first request that has to do with pub/sub. */
+  subscriptions: Subscriptions | undefined = undefined;
   #seq = 0;
   /** Made when the client first says MULTI or WATCH. */
   #transaction: Transaction | undefined;
@@ -96,6 +100,9 @@ export class Dispatcher {
     const plan = transaction === undefined ? planner.plan(request) : planner.planQueued(request);
     const { command } = planner;
     this.session.client.command = command;
+    if (this.subscriptions?.refuses(command, request)) {
+      return this.session.reply(errorLine(REDIS.subscribed(command?.name ?? '')));
+    }
     if (!isLookedUp) {
       const answer = lookUpUnknown(runtime, plan, request);
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
@@ -132,6 +139,10 @@ export class Dispatcher {
         return startScan(this, request);
       case 'randomkey':
         return startRandomKey(this, request);
+      case 'subscription':
+        return runSubscription(this, plan, request);
+      case 'pubsub':
+        return startPubSub(this, plan.command, request);
       case 'close':
         return this.session.destroy();
     }
@@ -275,6 +286,7 @@ export class Dispatcher {
 
   /** The client is gone: nobody reads what its lent connections wait for. */
   discard(): void {
+    this.subscriptions?.discard();
     this.#transaction?.discard();
     for (const connection of this.lent) connection.close();
   }

@@ -73,12 +73,18 @@ export class Listener {
 
   #tick(): void {
     const nowMs = performance.now();
-    for (const session of this.#sessions) session.tick(nowMs);
+    for (const session of this.#sessions) {
+      session.tick(nowMs);
+      session.dispatcher.subscriptions?.tick(nowMs);
+    }
   }
 
   /** A new topology: sessions that wait for one look at once. */
   onTopology(): void {
-    for (const session of this.#sessions) session.onTopology();
+    for (const session of this.#sessions) {
+      session.onTopology();
+      session.dispatcher.subscriptions?.onTopology();
+    }
   }
 
   /** Other accounts are in force: who has none of them any more ends, when what is in flight is answered. */

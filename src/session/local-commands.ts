@@ -4,6 +4,7 @@
 import type { Command } from '../command/table.ts';
 import { encodeBulk, OK, PONG } from '../resp/encode.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
+import { encodeSubscriberPong } from '../resp/pubsub-frame.ts';
 import type { Request } from '../resp/request.ts';
 import { runClient } from './client-commands.ts';
 import { runCluster } from './cluster-commands.ts';
@@ -15,7 +16,7 @@ export function runLocal(session: Session, command: Command, request: Request): 
   if (command.handling === 'cluster') return runCluster(session, command, request);
   switch (command.name) {
     case 'ping':
-      return session.reply(ping(command, request));
+      return session.reply(ping(session, command, request));
     case 'echo':
       return session.reply(encodeBulk(request.argCopy(1)));
     case 'auth':
@@ -30,7 +31,9 @@ export function runLocal(session: Session, command: Command, request: Request): 
   }
 }
 
-function ping(command: Command, request: Request): Buffer {
+function ping(session: Session, command: Command, request: Request): Buffer {
   if (request.argc > 2) return errorLine(REDIS.arity(command.name));
+  const argument = request.argc === 2 ? request.argView(1) : Buffer.alloc(0);
+  if (session.dispatcher.subscriptions?.isSubscriberMode) return encodeSubscriberPong(argument);
   return request.argc === 2 ? encodeBulk(request.argCopy(1)) : PONG;
 }

@@ -36,6 +36,8 @@ function goOnAs(session: Session, access: Access): void {
 function logOut(session: Session): void {
   session.client.reset();
   session.dispatcher.abandonTransaction();
+  session.dispatcher.subscriptions?.discard();
+  session.dispatcher.subscriptions = undefined;
   session.standing.account = undefined;
   session.client.user = 'default';
   goOnAs(session, session.runtime.identities.own.access(2));

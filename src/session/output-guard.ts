@@ -4,6 +4,7 @@
  *     unread + expected replies   a quarter of the limit ─▶ no further requests are taken
  *     unread                      a quarter ─▶ sessions idle there avoid the node connections that this client uses
  *                                 the limit ─▶ these connections are not read until half of it is gone
+ *     messages of pub/sub         the limit ─▶ the client is closed
  *     no byte taken for client_stall_ms while something is owed ─▶ the client is closed
  *
  * The replies of requests in flight are expected to be as large as the last ones were.
@@ -13,6 +14,8 @@ import type { Outbox } from '../upstream/outbox.ts';
 import type { ReplyQueue } from './reply-queue.ts';
 import type { Limits } from './runtime.ts';
 
+/** What a client that reads may have unread at a moment. */
+const USUAL_UNREAD_BYTES = 64 * 1024;
 /** Weight of one reply in the average. */
 const SMOOTHING = 1 / 16;
 
@@ -57,6 +60,17 @@ export class OutputGuard {
     this.#slowed.add(connection);
     connection.avoid(this);
     if (unreadBytes > this.#limits.clientOutputBytes) connection.pause(this);
+  }
+
+  /**
+   * Sends a message, which answers nothing, and which nobody can be kept from sending. False when the client has to go,
+   * as with Redis: it owes more reading than its limit; or all clients together exceed theirs, and it more than usual.
+   */
+  push(bytes: Buffer, message: { start: number; end: number; totalBytes: number }): boolean {
+    this.#outbox.append(bytes, message.start, message.end);
+    const { unreadBytes } = this;
+    if (unreadBytes > this.#limits.clientOutputBytes) return false;
+    return message.totalBytes <= this.#limits.bufferedBytes || unreadBytes <= USUAL_UNREAD_BYTES;
   }
 
   /** The client took something. */

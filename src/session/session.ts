@@ -47,7 +47,7 @@ export class Session implements Flushable, Sink {
   readonly #framer: RequestFramer;
   readonly #outbox: Outbox;
   readonly #replies: ReplyQueue;
-  readonly #output: OutputGuard;
+  readonly output: OutputGuard;
   readonly repairs: Repairs;
   readonly dispatcher: Dispatcher;
   readonly #onClosed: (session: Session) => void;
@@ -72,7 +72,7 @@ export class Session implements Flushable, Sink {
     this.#outbox = new Outbox(socket, () => this.#onDrained(), CLIENT_BATCH_BYTES);
     this.#replies = new ReplyQueue(this.#outbox, this.client);
     const parts = { outbox: this.#outbox, replies: this.#replies, limits: runtime.limits };
-    this.#output = new OutputGuard(parts, runtime.turn.now());
+    this.output = new OutputGuard(parts, runtime.turn.now());
     this.repairs = new Repairs(this);
     this.dispatcher = new Dispatcher(this);
     socket.setNoDelay(true);
@@ -101,7 +101,7 @@ export class Session implements Flushable, Sink {
 
   /** Bytes of replies that the client has not taken. */
   get unreadBytes(): number {
-    return this.#output.unreadBytes;
+    return this.output.unreadBytes;
   }
 
   // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +153,7 @@ export class Session implements Flushable, Sink {
       this.dispatcher.onTopology();
     }
     if (inFlight >= limits.inFlightPerClient || this.#inFlightBytes >= limits.inFlightBytesPerClient) return false;
-    return this.#output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
+    return this.output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
   }
 
   /** A client that waits on a node is read on, within bounds: otherwise nobody would see it leave. */
@@ -301,7 +301,7 @@ export class Session implements Flushable, Sink {
     if (this.#exclusive === exchange) this.#exclusive = undefined;
     this.#replies.settle(exchange, bytes, start, end);
     this.runtime.turn.schedule(this);
-    if (connection !== undefined) this.#output.onReply(end - start, connection);
+    if (connection !== undefined) this.output.onReply(end - start, connection);
   }
 
   // ── output ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -311,7 +311,7 @@ export class Session implements Flushable, Sink {
     this.guard(() => {
       if (this.#state === 'closed') return;
       this.#outbox.flush();
-      if (this.#isBlocked) this.#pump();
+      if (this.#isBlocked && this.#state === 'open') this.#pump();
       else this.#closeWhenDone();
       this.#account();
     });
@@ -319,7 +319,7 @@ export class Session implements Flushable, Sink {
 
   #onDrained(): void {
     if (this.#state === 'closed') return;
-    this.#output.onDrained(this.runtime.turn.now());
+    this.output.onDrained(this.runtime.turn.now());
     if (this.#isBlocked || this.#state === 'closing' || this.#inputEnded || this.#accountedBytes > 0) {
       this.runtime.turn.schedule(this);
     }
@@ -327,7 +327,7 @@ export class Session implements Flushable, Sink {
 
   /** Brings the total over all clients up to date. */
   #account(): void {
-    const bytes = this.#output.unreadBytes + this.#inFlightBytes + this.inputBytes;
+    const bytes = this.output.unreadBytes + this.#inFlightBytes + this.inputBytes;
     this.runtime.counters.bufferedBytes += bytes - this.#accountedBytes;
     this.#accountedBytes = bytes;
   }
@@ -335,7 +335,7 @@ export class Session implements Flushable, Sink {
   /** Called by the listener's tick: closes a client that owes us reading for too long, and wakes a blocked one. */
   tick(nowMs: number): void {
     this.client.tick(nowMs);
-    if (this.#output.isStalled(nowMs)) {
+    if (this.output.isStalled(nowMs)) {
       this.runtime.counters.clientsStalled++;
       this.destroy();
     } else if (this.#isBlocked) {
@@ -357,6 +357,7 @@ export class Session implements Flushable, Sink {
     const isOver = this.#state === 'closing' || (this.#inputEnded && this.#state === 'open');
     if (!isOver || this.#replies.length > 0) return;
     this.#state = 'closing';
+    this.dispatcher.subscriptions?.discard();
     if (this.#outbox.pendingBytes > 0) {
       this.#outbox.flush();
       return;
@@ -373,7 +374,7 @@ export class Session implements Flushable, Sink {
     this.#state = 'closed';
     this.#socket.destroy();
     this.standing.release();
-    this.#output.letGo();
+    this.output.letGo();
     this.repairs.discard();
     this.dispatcher.discard();
     this.#replies.discard();

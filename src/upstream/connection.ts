@@ -10,6 +10,9 @@
  * Requests may be given at any time; before `ready` nothing of them is handed to the socket, so when connecting fails
  * they did not run. A reply without a request, or bytes that are no reply, mean that the two sides disagree: the
  * connection is destroyed, never guessed at.
+ *
+ * A connection that carries subscriptions has a FrameListener, which sees every frame first: messages answer nobody.
+ * Without one, pushes (RESP3) are dropped: they belong to nobody, and never take a request's place.
  */
 import type { Socket } from 'node:net';
 import { RingQueue } from '../base/ring-queue.ts';
@@ -23,6 +26,14 @@ import { Outbox } from './outbox.ts';
 import type { Pool } from './pool.ts';
 import { connectSharing } from './shared-reads.ts';
 import type { Flushable } from './turn.ts';
+
+/** Takes the frames that answer no request. */
+export interface FrameListener {
+  /** A frame stands in bytes [start, end), borrowed until return; false: it is the reply to the oldest request. */
+  onFrame(bytes: Buffer, start: number, end: number): boolean;
+  /** The connection is gone; called once. */
+  onClosed(reason: string): void;
+}
 
 /** A connection serves thousands of clients: its queue is not shrunk between bursts. */
 const KEEP_SLOTS = 16 * 1024;
@@ -38,6 +49,7 @@ export class Connection implements Flushable {
   clientId: string | undefined;
   /** Since when, by the turn's clock, nobody uses it. */
   spareSinceMs = 0;
+  listener: FrameListener | undefined = undefined;
   readonly #socket: Socket;
   readonly #outbox: Outbox;
   readonly #framer: ReplyFramer;
@@ -218,7 +230,8 @@ export class Connection implements Flushable {
         this.destroy('too_large', `a reply larger than ${this.pool.options.maxReplyBytes} bytes`);
         return;
       }
-      if (step !== 'reply' || !this.#take()) {
+      if (step === 'push' && (this.listener === undefined || this.state === 'connecting')) continue;
+      if (!(step === 'reply' || step === 'push') || !this.#take()) {
         this.destroy('desynchronized', 'sent bytes that are no reply');
         return;
       }
@@ -230,6 +243,7 @@ export class Connection implements Flushable {
   #take(): boolean {
     const { bytes, start, end } = this.#framer;
     if (this.state === 'connecting') return this.#takeHandshake(bytes.subarray(start, end));
+    if (this.listener?.onFrame(bytes, start, end)) return true;
     const exchange = this.#handedCount > 0 ? this.#unanswered.shift() : undefined;
     if (exchange === undefined) return false;
     this.#handedCount--;
@@ -276,5 +290,6 @@ export class Connection implements Flushable {
       if (wasSent) this.#handedCount--;
       exchange.sink.onFailure(exchange, { kind: wasSent ? sentKind : unsentKind, node, reason });
     }
+    this.listener?.onClosed(reason);
   }
 }

@@ -29,6 +29,10 @@ function shown(plan: Plan): string {
       return plan.slot < 0 ? plan.action : `${plan.action} slot ${plan.slot}`;
     case 'block':
       return `block slot ${plan.slot} until ${plan.timeoutIndex} ${plan.unit}`;
+    case 'subscription':
+      return `${plan.command.name} slot ${plan.slot}`;
+    case 'pubsub':
+      return plan.command.name;
     case 'scan':
     case 'randomkey':
     case 'wait':
@@ -58,6 +62,18 @@ const PLANS: [request: string, plan: string][] = [
   ['ZUNIONSTORE {a}d 9 a b', `slot ${A}`],
   ['ZUNION x a b', 'any'],
   ['MSETNX a 1 b 2', CROSS_SLOT],
+  ['SUBSCRIBE a b', 'subscribe slot -1'],
+  ['PUNSUBSCRIBE', 'punsubscribe slot -1'],
+  ['SSUBSCRIBE {a}1 {a}2', `ssubscribe slot ${A}`],
+  ['SSUBSCRIBE a b', CROSS_SLOT],
+  ['SUNSUBSCRIBE a b', CROSS_SLOT],
+  ['SUNSUBSCRIBE', 'sunsubscribe slot -1'],
+  ['SUBSCRIBE', 'any'],
+  ['PUBLISH a b', 'any'],
+  ['SPUBLISH a b', `slot ${A}`],
+  ['PUBSUB NUMSUB a', 'pubsub|numsub'],
+  ['PUBSUB HELP', 'any'],
+  ['PUBSUB NUMPAT x', 'any'],
   ['TIME', 'any'],
   ['CONFIG GET port', 'any'],
   ['CONFIG', 'any'],

@@ -303,7 +303,6 @@ describe('Connection', () => {
   const GARBAGE: [name: string, bytes: string][] = [
     ['what is no RESP', 'HTTP/1.1 400 Bad Request\r\n'],
     ['a bulk that does not end where it says', '$1\r\nabc\r\n'],
-    ['a push, which nobody asked for', '>1\r\n+x\r\n'],
   ];
   for (const [name, bytes] of GARBAGE) {
     it(`is destroyed by ${name}`, async (t) => {
@@ -316,6 +315,48 @@ describe('Connection', () => {
       assert.equal(connection.state, 'closed');
     });
   }
+
+  it('drops pushes for which nobody listens: they take no place among the replies', async (t) => {
+    const { node, connection, sink } = await ready(t);
+    const push = '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n';
+    node.expect('GET', 'a').replyInPieces(`${push}:1\r\n${push}`, 3);
+    node.expect('GET', 'b').reply(`:2\r\n${push}`);
+    node.sendUnasked(push);
+    sink.send(connection, 1, 'GET', 'a');
+    sink.send(connection, 2, 'GET', 'b');
+    assert.deepEqual(await sink.come(2), ['1 :1\r\n', '2 :2\r\n']);
+    assert.equal(connection.state, 'ready');
+  });
+
+  it('shows every frame to its listener first: what that takes is no reply', async (t) => {
+    const { node, connection, sink } = await ready(t);
+    const heard: string[] = [];
+    connection.listener = {
+      onFrame: (bytes, start, end) => {
+        const frame = bytes.toString('latin1', start, end);
+        heard.push(frame);
+        return frame !== OK;
+      },
+      onClosed: (reason) => heard.push(reason),
+    };
+    node.expect('SUBSCRIBE', 'a').reply(`*0\r\n>1\r\n:1\r\n${OK}:5\r\n`);
+    sink.send(connection, 1, 'SUBSCRIBE', 'a');
+    assert.deepEqual(await sink.come(1), [`1 ${OK}`]);
+    await until('all is heard', () => heard.length === 4);
+    connection.destroy('lost', 'over');
+    connection.destroy('lost', 'over');
+    assert.deepEqual(heard, ['*0\r\n', '>1\r\n:1\r\n', OK, ':5\r\n', 'over']);
+  });
+
+  it('closed because nobody needs it tells nothing of its node', async (t) => {
+    const { node, pool, events } = await ready(t);
+    const dedicated = pool.dedicate();
+    expectHandshake(node);
+    assert.ok(dedicated);
+    await untilReady(dedicated);
+    dedicated.close();
+    assert.deepEqual([events, pool.problem, pool.connections.length], [[], '', 1]);
+  });
 
   it('is destroyed by a reply that nobody waits for', async (t) => {
     const { node, connection, pool } = await ready(t);
