@@ -20,6 +20,7 @@ interface Key {
   readonly value: unknown;
   readonly example: unknown;
   readonly isRequired: boolean;
+  readonly needsRestart: boolean;
 }
 
 const SECTION_WHY: Readonly<Record<keyof typeof SECTIONS, string>> = {
@@ -49,6 +50,7 @@ function keyFrom(name: string, schema: z.ZodType): Key {
     value: absent.data,
     example: facts.example,
     isRequired: !absent.success,
+    needsRestart: facts.needsRestart === true,
   };
 }
 
@@ -96,6 +98,11 @@ function yamlLines({ name, value, example, isRequired }: Key, indent: string): s
   return entry.split('\n').map((line) => (isComment ? `${indent}# ${line}` : `${indent}${line}`));
 }
 
+function row(name: string, key: Key): string {
+  const reload = key.needsRestart ? 'restart' : 'yes';
+  return `| \`${name}\` | ${defaultCell(key)} | ${key.wanted} | ${key.why} | ${reload} |`;
+}
+
 function referencePage(): string {
   const lines = [
     '# Configuration',
@@ -109,18 +116,17 @@ function referencePage(): string {
     '',
     `A value "\${NAME}" takes an environment variable, so that secrets need not stand in the file; a variable that is not`,
     `set is an error. Keep the quotes inside {…} and […]. "$\${" is a plain "\${". Units are in the names: _ms, _bytes.`,
+    '',
+    'A changed file takes effect by itself within seconds, or at once by SIGHUP ([deployment.md](deployment.md#reload));',
+    'keys with "restart" in the last column are refused then, and with them the whole file.',
   ];
   for (const section of sectionNames()) {
     lines.push('', `## ${section}`, '', `${SECTION_WHY[section]}.`, '');
-    lines.push('| Key | Default | Takes | Meaning |', '|---|---|---|---|');
-    for (const key of keysOf(section)) {
-      lines.push(`| \`${section}.${key.name}\` | ${defaultCell(key)} | ${key.wanted} | ${key.why} |`);
-    }
+    lines.push('| Key | Default | Takes | Meaning | Reload |', '|---|---|---|---|---|');
+    for (const key of keysOf(section)) lines.push(row(`${section}.${key.name}`, key));
   }
-  lines.push('', '## Outside of sections', '', '| Key | Default | Takes | Meaning |', '|---|---|---|---|');
-  for (const key of topLevelKeys()) {
-    lines.push(`| \`${key.name}\` | ${defaultCell(key)} | ${key.wanted} | ${key.why} |`);
-  }
+  lines.push('', '## Outside of sections', '', '| Key | Default | Takes | Meaning | Reload |', '|---|---|---|---|---|');
+  for (const key of topLevelKeys()) lines.push(row(key.name, key));
   return `${lines.join('\n')}\n`;
 }
 

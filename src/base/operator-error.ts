@@ -10,6 +10,7 @@
 export type OperatorErrorCode =
   | 'EVALGATE_CONFIG'
   | 'EVALGATE_LISTEN'
+  | 'EVALGATE_TLS'
   | 'EVALGATE_PRELOAD'
   | 'EVALGATE_NO_SERVER_BINARY'
   | 'EVALGATE_LOCAL_CLUSTER'
@@ -18,9 +19,16 @@ export type OperatorErrorCode =
 export class OperatorError extends Error {
   override readonly name = 'OperatorError';
   readonly code: OperatorErrorCode;
+  /** What is wrong, one by one, when the message tells several things at once; else the message. */
+  readonly problems: readonly string[];
 
-  constructor(code: OperatorErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    code: OperatorErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly problems?: readonly string[] } = {},
+  ) {
     super(message, options);
     this.code = code;
+    this.problems = options.problems ?? [message];
   }
 }

@@ -21,6 +21,11 @@ export function accountsFrom({ accounts }: Pick<Config, 'accounts'>): Accounts {
   return new Accounts(entries);
 }
 
+/** The files that hold passwords. */
+export function passwordPaths({ accounts }: Pick<Config, 'accounts'>): string[] {
+  return accounts.flatMap(({ password_file: path }) => (path === undefined ? [] : [path]));
+}
+
 /** All bytes of the file but one line end behind them. */
 function passwordIn(path: string, index: number, problems: string[]): Buffer {
   const problem = (text: string): Buffer => {

@@ -7,8 +7,11 @@ export interface CliIo {
   /** Writes to stderr; the text carries its line breaks. */
   readonly err: (text: string) => void;
   readonly environment: Environment;
-  /** Resolves when the process is told to stop; from the call on these signals no longer end it by themselves. */
-  readonly untilStopSignal: () => Promise<void>;
+  /**
+   * Resolves when the process is told to stop; from the call on the first such signal no longer ends it, the second
+   * does, at once. SIGHUP calls `onHangUp`; without one it stops too.
+   */
+  readonly untilStopSignal: (onHangUp?: () => void) => Promise<void>;
 }
 
 /** Exit codes of every command. */

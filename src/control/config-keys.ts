@@ -2,6 +2,7 @@
  * The kinds of values that config keys take, used by config-schema.ts only. A kind is a zod schema plus what zod does
  * not keep: what is wanted, in words. Those words stand in error texts and in the reference page alike.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isHostPort } from './host-port.ts';
 
@@ -18,12 +19,16 @@ export interface KeyFacts {
   readonly keys?: readonly string[];
   /** What the commented default file shows for a key without a default. */
   readonly example?: unknown;
+  /** A reload refuses to change it. */
+  readonly needsRestart?: boolean;
 }
 
 interface Common<T> {
   readonly default: T;
   /** One line: what it is for. */
   readonly why: string;
+  /** A reload refuses to change it. */
+  readonly needsRestart?: boolean;
 }
 
 const FACTS = z.registry<KeyFacts>();
@@ -44,7 +49,7 @@ export function integer(options: Common<number> & { readonly min: number; readon
     .max(max, { error })
     .default(options.default)
     .describe(options.why);
-  FACTS.add(schema, { wanted: range });
+  FACTS.add(schema, { wanted: range, ...restartOf(options) });
   return schema;
 }
 
@@ -54,7 +59,7 @@ export function flag(options: Common<boolean>) {
     .boolean({ error: `must be ${wanted}` })
     .default(options.default)
     .describe(options.why);
-  FACTS.add(schema, { wanted });
+  FACTS.add(schema, { wanted, ...restartOf(options) });
   return schema;
 }
 
@@ -62,14 +67,14 @@ export function choice<const T extends readonly (string | number)[]>(values: T, 
   const wanted = values.join(', ').replace(/, ([^,]*)$/, ' or $1');
   const literal: z.ZodType<T[number]> = z.literal([...values], { error: `must be ${wanted}` });
   const schema = literal.default(() => options.default as never).describe(options.why);
-  FACTS.add(schema, { wanted });
+  FACTS.add(schema, { wanted, ...restartOf(options) });
   return schema;
 }
 
 export function text(options: Common<string>) {
   const error = 'must be a text';
   const schema = z.string({ error }).min(1, { error }).default(options.default).describe(options.why);
-  FACTS.add(schema, { wanted: 'text', isText: true });
+  FACTS.add(schema, { wanted: 'text', isText: true, ...restartOf(options) });
   return schema;
 }
 
@@ -123,7 +128,7 @@ export function shaList(options: { readonly why: string }) {
 export function pathList(options: { readonly why: string }) {
   const wanted = 'a list of paths';
   const schema = z
-    .array(z.string({ error: 'must be a path' }).min(1, { error: 'must be a path' }), { error: `must be ${wanted}` })
+    .array(path(), { error: `must be ${wanted}` })
     .default([])
     .describe(options.why);
   FACTS.add(schema, { wanted, isText: true });
@@ -131,7 +136,7 @@ export function pathList(options: { readonly why: string }) {
 }
 
 /** Where scripts outlive the process: a map, because each type has keys of its own. */
-export function scriptStore(options: { readonly why: string }) {
+export function scriptStore(options: { readonly why: string; readonly needsRestart?: boolean }) {
   const wanted = '{type: memory}, {type: directory, path: …} or {type: cluster, prefix: …}';
   const textError = 'must be a text';
   const fields = z.strictObject(
@@ -156,7 +161,7 @@ export function scriptStore(options: { readonly why: string }) {
     })
     .prefault({})
     .describe(options.why);
-  FACTS.add(schema, { wanted, isText: true, keys: Object.keys(fields.shape) });
+  FACTS.add(schema, { wanted, isText: true, keys: Object.keys(fields.shape), ...restartOf(options) });
   return schema;
 }
 
@@ -193,6 +198,69 @@ export function accountList(options: { readonly why: string }) {
   const keys = ['username', 'password', 'password_file', 'privilege'];
   FACTS.add(schema, { wanted, isText: true, keys, secrets: ['password'] });
   return schema;
+}
+
+/** TLS towards clients: a map that need not be there. */
+export function listenTls(options: { readonly why: string; readonly example: unknown }) {
+  const wanted = '{cert_file: …, key_file: …}, with ca_file: … and require_client_cert: true if wished';
+  const fields = z.strictObject(
+    {
+      cert_file: path(),
+      key_file: path(),
+      ca_file: path().optional(),
+      require_client_cert: z.boolean({ error: 'must be true or false' }).default(false),
+    },
+    { error: `must be ${wanted}` },
+  );
+  const schema = fields
+    .refine(({ require_client_cert: isRequired, ca_file: ca }) => !isRequired || ca !== undefined, {
+      path: ['ca_file'],
+      error: 'must be a path when require_client_cert is true',
+    })
+    .optional()
+    .describe(options.why);
+  FACTS.add(schema, { wanted, keys: Object.keys(fields.shape), example: options.example });
+  return schema;
+}
+
+/** TLS towards nodes. */
+export function clusterTls(options: { readonly why: string }) {
+  const wanted = '{enabled: true}, with ca_file, cert_file and key_file, server_name if wished';
+  const fields = z.strictObject(
+    {
+      enabled: z.boolean({ error: 'must be true or false' }).default(false),
+      ca_file: path().optional(),
+      cert_file: path().optional(),
+      key_file: path().optional(),
+      server_name: z
+        .string({ error: 'must be a host name' })
+        .refine((name) => name !== '' && isIP(name) === 0, { error: 'must be a host name' })
+        .optional(),
+    },
+    { error: `must be ${wanted}` },
+  );
+  const schema = fields
+    .refine(({ cert_file: cert, key_file: key }) => cert === undefined || key !== undefined, {
+      path: ['key_file'],
+      error: 'must be a path when cert_file is set',
+    })
+    .refine(({ cert_file: cert, key_file: key }) => key === undefined || cert !== undefined, {
+      path: ['cert_file'],
+      error: 'must be a path when key_file is set',
+    })
+    .prefault({})
+    .describe(options.why);
+  FACTS.add(schema, { wanted, keys: Object.keys(fields.shape) });
+  return schema;
+}
+
+function path() {
+  const error = 'must be a path';
+  return z.string({ error }).min(1, { error });
+}
+
+function restartOf({ needsRestart = false }: { readonly needsRestart?: boolean }): Pick<KeyFacts, 'needsRestart'> {
+  return needsRestart ? { needsRestart } : {};
 }
 
 function address() {

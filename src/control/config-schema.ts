@@ -9,10 +9,12 @@ import {
   addressList,
   addressMap,
   choice,
+  clusterTls,
   factsOf,
   flag,
   integer,
   type KeyFacts,
+  listenTls,
   optionalAddress,
   optionalText,
   pathList,
@@ -26,16 +28,25 @@ const MAX_COUNT = 10_000_000;
 const MAX_BYTES = 2 ** 40;
 
 const listen = z.strictObject({
-  host: text({ default: '127.0.0.1', why: 'Address on which clients are served; 0.0.0.0 or :: for all' }),
+  host: text({
+    default: '127.0.0.1',
+    why: 'Address on which clients are served; 0.0.0.0 or :: for all',
+    needsRestart: true,
+  }),
   port: integer({
     min: 0,
     max: 65535,
     default: 6380,
     why: 'Port for clients; 0 picks a free one, which the log tells',
+    needsRestart: true,
   }),
   announce: optionalAddress({
     why: 'Address that CLUSTER SLOTS and the like show, for NAT and containers; else the one that the client connected to',
     example: 'redis.example.com:6380',
+  }),
+  tls: listenTls({
+    why: 'TLS towards clients, 1.2 or newer; the files are read again on reload; clients without a certificate of ca_file are refused if wished',
+    example: { cert_file: '/etc/evalgate/tls.crt', key_file: '/etc/evalgate/tls.key' },
   }),
   drain_ms: integer({ min: 0, max: HOUR_MS, default: 5000, why: 'On SIGTERM: how long requests in flight may finish' }),
 });
@@ -45,12 +56,20 @@ const cluster = z.strictObject({
     why: 'Seed nodes of the cluster: one that answers is enough, the others are found',
     example: ['127.0.0.1:7000', '127.0.0.1:7001', '127.0.0.1:7002'],
   }),
-  username: optionalText({ why: 'ACL user as whom evalgate logs in at the nodes', example: 'evalgate' }),
+  username: optionalText({
+    why: 'ACL user as whom evalgate logs in at the nodes',
+    example: 'evalgate',
+    needsRestart: true,
+  }),
   password: optionalText({
     why: 'Password with which evalgate logs in at the nodes',
     isSecret: true,
+    needsRestart: true,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the config file's own syntax
     example: '${REDIS_PASSWORD}',
+  }),
+  tls: clusterTls({
+    why: 'TLS towards nodes; without ca_file the usual authorities; server_name when their certificates carry one name for all',
   }),
   nat_map: addressMap({ why: 'Announced address → reachable address, for nodes behind NAT or in containers' }),
   refresh_interval_ms: integer({
@@ -112,10 +131,11 @@ const scripting = z.strictObject({
     why: 'Scripts without keys: refused, or sent to a master, the same one for the same script',
   }),
   preload: pathList({
-    why: 'Files, folders and globs of .lua: checked, registered and loaded on every node at start, bytes untouched',
+    why: 'Files, folders and globs of .lua: checked, registered and loaded on every node at start and reload, bytes untouched',
   }),
   store: scriptStore({
     why: 'Where scripts outlive evalgate: nowhere; a folder; keys in the cluster, shared by all evalgates (docs/reliability.md)',
+    needsRestart: true,
   }),
   registry_max_bytes: integer({
     min: 1024,
@@ -188,7 +208,11 @@ const log = z.strictObject({
     default: 'info',
     why: 'The least severe messages that are written',
   }),
-  format: choice(['json', 'pretty'], { default: 'json', why: 'json for machines, pretty for people' }),
+  format: choice(['json', 'pretty'], {
+    default: 'json',
+    why: 'json for machines, pretty for people',
+    needsRestart: true,
+  }),
 });
 
 const accounts = accountList({

@@ -98,7 +98,7 @@ function withoutEmptySections(tree: unknown): unknown {
 }
 
 function cannotLoad(name: string, problems: readonly string[]): OperatorError {
-  return new OperatorError('EVALGATE_CONFIG', `Cannot load config "${name}": ${problems.join('; ')}`);
+  return new OperatorError('EVALGATE_CONFIG', `Cannot load config "${name}": ${problems.join('; ')}`, { problems });
 }
 
 function describe(issue: z.core.$ZodIssue, written: unknown): string[] {
@@ -142,7 +142,7 @@ function shown(value: unknown): string {
 }
 
 /** `cluster.nodes[1]`, `cluster.nat_map["10.0.0.1:7000"]`. */
-function formatPath(path: KeyPath): string {
+export function formatPath(path: KeyPath): string {
   let text = '';
   for (const key of path) {
     if (typeof key === 'number') text += `[${key}]`;

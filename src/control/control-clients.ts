@@ -6,20 +6,21 @@
  */
 import { Redis } from 'ioredis';
 import type { Node } from '../cluster/topology.ts';
+import { connectProblem, tlsOptionsFor } from '../upstream/node-tls.ts';
+import type { ClusterAccess } from './cluster-access.ts';
 
-export interface ControlOptions {
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-}
+export type ControlOptions = Pick<ClusterAccess, 'username' | 'password' | 'tls'>;
 
 const COMMAND_TIMEOUT_MS = 500;
 
 export class ControlClients {
-  readonly #options: ControlOptions;
+  #options: ControlOptions;
   readonly #onEnd: (address: string) => void;
   readonly #clients = new Map<string, Redis>();
   /** Whoever calls while a client connects waits for it. */
   readonly #connecting = new WeakMap<Redis, Promise<void>>();
+  /** Why a client has no connection: ioredis itself only says that it is closed. */
+  readonly #problems = new WeakMap<Redis, string>();
 
   /** `onEnd`: a connection to the node of this address was lost, or could not be made. */
   constructor(options: ControlOptions, onEnd: (address: string) => void = () => {}) {
@@ -51,15 +52,35 @@ export class ControlClients {
     return client;
   }
 
+  async #connect(client: Redis): Promise<void> {
+    try {
+      await client.connect();
+    } catch (error) {
+      throw new Error(this.#problems.get(client) ?? (error as Error).message, { cause: error });
+    }
+  }
+
+  /** Nodes are reached otherwise from now on; what is being asked over the old connections is still answered. */
+  use(options: ControlOptions): void {
+    this.#options = options;
+    const old = [...this.#clients.values()];
+    this.#clients.clear();
+    const end = () => {
+      for (const client of old) client.disconnect();
+    };
+    setTimeout(end, COMMAND_TIMEOUT_MS).unref();
+  }
+
   #clientOf({ host, port, address }: Pick<Node, 'host' | 'port' | 'address'>): Redis {
     const known = this.#clients.get(address);
     if (known !== undefined && known.status !== 'end') return known;
-    const { username, password } = this.#options;
+    const { username, password, tls } = this.#options;
     const client = new Redis({
       host,
       port,
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : { tls: tlsOptionsFor(tls, host) }),
       lazyConnect: true,
       enableReadyCheck: false,
       enableOfflineQueue: false,
@@ -70,10 +91,10 @@ export class ControlClients {
       commandTimeout: COMMAND_TIMEOUT_MS,
       connectionName: 'evalgate',
     });
-    client.on('error', () => {});
+    client.on('error', (error) => this.#problems.set(client, connectProblem(error, tls !== undefined)));
     client.on('close', () => this.#onEnd(address));
     this.#clients.set(address, client);
-    this.#connecting.set(client, client.connect());
+    this.#connecting.set(client, this.#connect(client));
     return client;
   }
 

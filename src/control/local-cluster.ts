@@ -16,7 +16,7 @@ import { delimiter, join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { OperatorError } from '../base/operator-error.ts';
 import { SLOT_COUNT } from '../cluster/slot.ts';
-import { LocalNode } from './local-node.ts';
+import { LocalNode, type LocalTls } from './local-node.ts';
 import { pollUntil } from './poll.ts';
 import { BUS_OFFSET, findFreePorts } from './ports.ts';
 
@@ -37,6 +37,8 @@ export interface LocalClusterOptions {
   readonly nodeTimeoutMs?: number;
   /** More of redis.conf, for every node: `{'busy-reply-threshold': '1000'}`. */
   readonly config?: Readonly<Record<string, string>>;
+  /** TLS only, between the nodes too; the files serve all of them. */
+  readonly tls?: LocalTls;
   /** Server binary; redis-server or valkey-server from PATH unless given. */
   readonly server?: string;
 }
@@ -56,12 +58,14 @@ export class LocalCluster {
   readonly #cleaner: ChildProcess;
   readonly #server: string;
   readonly #config: Readonly<Record<string, string>>;
+  readonly #tls: LocalTls | undefined;
   readonly #nodes: LocalNode[] = [];
   #isStopped = false;
 
   private constructor(server: string, options: LocalClusterOptions) {
     this.#server = server;
     this.#config = configOf(options);
+    this.#tls = options.tls;
     this.#folder = mkdtempSync(join(tmpdir(), 'evalgate-cluster-'));
     this.#cleaner = startCleaner(this.#folder);
   }
@@ -164,6 +168,7 @@ export class LocalCluster {
       server: this.#server,
       folder: join(this.#folder, String(member.port)),
       config: this.#config,
+      tls: this.#tls,
       clusterState: clusterStateOf(member, known),
     });
     this.#nodes.push(node);

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import { OperatorError } from '../base/operator-error.ts';
 import { pollUntil } from './poll.ts';
 import { isListening } from './ports.ts';
@@ -15,6 +15,13 @@ import { isListening } from './ports.ts';
 const READY_TIMEOUT_MS = 30_000;
 const RECONNECT_MS = 50;
 const LOG_TAIL_LINES = 5;
+
+/** Files in PEM. */
+export interface LocalTls {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
 
 export interface LocalNodeOptions {
   readonly id: string;
@@ -26,6 +33,8 @@ export interface LocalNodeOptions {
   readonly folder: string;
   /** Lines of redis.conf: name and value. */
   readonly config: Readonly<Record<string, string>>;
+  /** The node speaks TLS only. */
+  readonly tls?: LocalTls | undefined;
   /** Content of nodes.conf: what the node believes of the cluster when it first starts. */
   readonly clusterState: string;
 }
@@ -40,6 +49,7 @@ export class LocalNode {
   readonly shardIndex: number;
   readonly folder: string;
   readonly #server: string;
+  readonly #tls: LocalTls | undefined;
   #process: ChildProcess | undefined;
   #client: Redis | undefined;
 
@@ -50,11 +60,20 @@ export class LocalNode {
     this.shardIndex = options.shardIndex;
     this.folder = options.folder;
     this.#server = options.server;
+    this.#tls = options.tls;
     mkdirSync(this.folder);
-    const config = { bind: this.host, port: String(this.port), dir: this.folder, ...options.config };
+    const config = { bind: this.host, ...this.#portConfig(), dir: this.folder, ...options.config };
     const lines = Object.entries(config).map(([name, value]) => `${name} ${value === '' ? '""' : value}\n`);
     writeFileSync(join(this.folder, 'redis.conf'), lines.join(''));
     writeFileSync(join(this.folder, 'nodes.conf'), options.clusterState);
+  }
+
+  #portConfig(): Readonly<Record<string, string>> {
+    const port = String(this.port);
+    if (this.#tls === undefined) return { port };
+    const { caFile, certFile, keyFile } = this.#tls;
+    const files = { 'tls-ca-cert-file': caFile, 'tls-cert-file': certFile, 'tls-key-file': keyFile };
+    return { port: '0', 'tls-port': port, 'tls-cluster': 'yes', 'tls-replication': 'yes', ...files };
   }
 
   get address(): string {
@@ -86,10 +105,18 @@ export class LocalNode {
       retryStrategy: () => RECONNECT_MS,
       autoResendUnfulfilledCommands: false,
       disableClientInfo: true,
+      ...this.#clientTls(),
     });
     // Connection errors are nothing here: commands fail by themselves, nodes are stopped on purpose.
     this.#client.on('error', () => {});
     return this.#client;
+  }
+
+  #clientTls(): Pick<RedisOptions, 'tls'> {
+    if (this.#tls === undefined) return {};
+    const { caFile, certFile, keyFile } = this.#tls;
+    const [ca, cert, key] = [caFile, certFile, keyFile].map((file) => readFileSync(file));
+    return { tls: { ca, cert, key, checkServerIdentity: () => undefined } };
   }
 
   /** Starts the server; resolves when it answers. Throws an OperatorError with the end of its log when it does not. */

@@ -8,6 +8,7 @@
  * wait, the node is pinged every 500 ms.
  */
 import type { Topology } from '../cluster/topology.ts';
+import type { Limits } from '../session/runtime.ts';
 import type { Pool } from '../upstream/pool.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { ControlClients } from './control-clients.ts';
@@ -21,7 +22,8 @@ const DEPOSED_SILENCE_MS = 1000;
 export interface NodeWatchOptions {
   readonly upstream: Upstream;
   readonly clients: ControlClients;
-  readonly nodeSilenceMs: number;
+  /** Read at every look, because a reload may change them. */
+  readonly limits: Pick<Limits, 'nodeSilenceMs'>;
   readonly topology: () => Topology;
   readonly onSuspect: (pool: Pool) => void;
 }
@@ -63,7 +65,7 @@ export class NodeWatch {
   #judge(pool: Pool, sinceMs: number, nowMs: number): void {
     const { address } = pool.node;
     const silentMs = Math.round(nowMs - this.#heardMs(pool, sinceMs));
-    const limitMs = this.#isDeposed(pool) ? DEPOSED_SILENCE_MS : this.#options.nodeSilenceMs;
+    const limitMs = this.#isDeposed(pool) ? DEPOSED_SILENCE_MS : this.#options.limits.nodeSilenceMs;
     if (silentMs >= limitMs) {
       pool.destroy('silent', `did not answer for ${silentMs} ms`);
       return;

@@ -1,9 +1,9 @@
 /**
- * `scripting.preload`: scripts that are known and loaded before the first client comes. Called once at start, when the
- * topology is known and before the proxy listens.
+ * `scripting.preload`: scripts that are known and loaded before the first client comes. Called at start, when the
+ * topology is known and before the proxy listens, and by a reload, where what is registered already is left alone.
  *
  *     paths ─▶ files ─▶ Lua checks ─▶ every node that answers: SCRIPT LOAD ─▶ registry, as of LOAD origin
- *                        └ refused ────────────────┴ does not compile ────────▶ OperatorError: the proxy does not start
+ *                        └ refused ────────────────┴ does not compile ────────▶ OperatorError: no start, no reload
  *
  * A node that does not answer now gets the body at first use (C5). Bytes are not touched: a blank more makes another sha.
  */
@@ -13,7 +13,7 @@ import { OperatorError } from '../base/operator-error.ts';
 import type { Node, Topology } from '../cluster/topology.ts';
 import type { ScriptChecks } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
-import { shaOf } from '../script/sha.ts';
+import { type Sha, shaOf } from '../script/sha.ts';
 import type { ControlClients } from './control-clients.ts';
 import { luaFilesAt } from './lua-files.ts';
 import { isReply } from './topology-source.ts';
@@ -28,14 +28,41 @@ export interface PreloadOptions {
   readonly log: Logger;
 }
 
-interface PreloadFile {
+export interface PreloadFile {
   readonly path: string;
   readonly body: Buffer;
+  readonly sha: Sha;
 }
 
-/** Throws an OperatorError that names every file that is refused, with line, column and rule. */
+/** All files, loaded and registered. Throws an OperatorError that names every file that is refused, with line, column and rule. */
 export async function preload(options: PreloadOptions): Promise<void> {
   const files = readAll(options.paths);
+  await loadOnNodes(files, options);
+  registerPreloaded(files, options);
+}
+
+/** For a reload: the files that are not registered yet, checked and loaded on the nodes. Throws as `preload` does. */
+export async function preloadNew(options: PreloadOptions): Promise<readonly PreloadFile[]> {
+  const files = readAll(options.paths).filter(({ sha }) => options.registry.findBySha(sha)?.origin !== 'load');
+  await loadOnNodes(files, options);
+  return files;
+}
+
+/** Takes the files into the registry. Throws an OperatorError at the first that does not fit. */
+export function registerPreloaded(files: readonly PreloadFile[], { registry }: Pick<PreloadOptions, 'registry'>): void {
+  for (const { path, body } of files) {
+    if (registry.load(body) === undefined) throw doesNotFit(path);
+  }
+}
+
+/** Throws an OperatorError when the registry, with so many bytes, cannot hold the files beside what was loaded. */
+export function assertRoomFor(files: readonly PreloadFile[], registry: ScriptRegistry, maxBytes: number): void {
+  const [first] = files;
+  const bodies = files.map(({ body }) => body.length);
+  if (first !== undefined && !registry.wouldHold(bodies, maxBytes)) throw doesNotFit(first.path);
+}
+
+async function loadOnNodes(files: readonly PreloadFile[], options: PreloadOptions): Promise<void> {
   const refused = files.flatMap((file) => refusalsOf(file, options.checks));
   if (refused.length > 0) throw cannotPreload(refused);
   const nodes = [...options.topology.nodes.values()];
@@ -46,12 +73,9 @@ export async function preload(options: PreloadOptions): Promise<void> {
     answers.forEach((node, i) => {
       if (loaded[i] === 'no answer') unreachable.add(node);
     });
-    const { path, body } = file;
-    if (options.registry.load(body) === undefined) {
-      throw cannotPreload([`${path}: script registry is full (scripting.registry_max_bytes)`]);
-    }
+    const { path, sha } = file;
     const count = loaded.filter((result) => result === 'loaded').length;
-    options.log.info({ file: path, sha: shaOf(body), nodes: count }, 'script preloaded');
+    options.log.info({ file: path, sha, nodes: count }, 'script preloaded');
   }
   if (unreachable.size === 0) return;
   options.log.warn(
@@ -65,7 +89,8 @@ function readAll(paths: readonly string[]): PreloadFile[] {
   const files = new Set(paths.flatMap(luaFilesAt));
   return [...files].map((path) => {
     try {
-      return { path, body: readFileSync(path) };
+      const body = readFileSync(path);
+      return { path, body, sha: shaOf(body) };
     } catch (cause) {
       throw new OperatorError('EVALGATE_PRELOAD', `Cannot preload "${path}": ${String(cause)}`, { cause });
     }
@@ -100,6 +125,10 @@ async function loadOn(
   }
 }
 
+function doesNotFit(path: string): OperatorError {
+  return cannotPreload([`${path}: script registry is full (scripting.registry_max_bytes)`]);
+}
+
 function cannotPreload(problems: readonly string[]): OperatorError {
-  return new OperatorError('EVALGATE_PRELOAD', `Cannot preload scripts: ${problems.join('; ')}`);
+  return new OperatorError('EVALGATE_PRELOAD', `Cannot preload scripts: ${problems.join('; ')}`, { problems });
 }

@@ -5,13 +5,16 @@
  *     config ─▶ Proxy ─▶ ControlClients ─▶ TopologySource ─┐ publishes
  *                    ├▶ Upstream ◀─ NodeWatch              ▼
  *                    └▶ Listener ─▶ Session … ◀──────── Runtime (topology, planner)
+ *
+ * A reload exchanges what goes by the config (`#use`): limits and pool options are objects that their readers hold, so
+ * their fields are written anew; a new policy makes new checks and a new planner.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Redirect } from '../cluster/redirect.ts';
 import { EMPTY_TOPOLOGY, type Node, type Topology } from '../cluster/topology.ts';
 import { type CommandTable, SHIPPED_TABLE, tableFromReply } from '../command/table.ts';
 import { Planner } from '../plan/planner.ts';
-import type { Policy } from '../plan/policy.ts';
 import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import type { Accounts } from '../session/accounts.ts';
@@ -22,21 +25,30 @@ import { Logins } from '../session/logins.ts';
 import type { Limits, Runtime, ScriptKeeper } from '../session/runtime.ts';
 import { type Access, Identities } from '../upstream/access.ts';
 import { FrontDoor } from '../upstream/front-door.ts';
+import type { PoolOptions } from '../upstream/pool.ts';
 import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { accountsFrom } from './account-list.ts';
+import { clusterAccess } from './cluster-access.ts';
 import type { Config } from './config.ts';
+import { type Change, MASK } from './config-diff.ts';
 import { ControlClients } from './control-clients.ts';
 import { FunctionSync } from './function-sync.ts';
 import { parseHostPort } from './host-port.ts';
 import { NodeArrivals } from './node-arrivals.ts';
 import { NodeWatch } from './node-watch.ts';
-import { preload } from './preload.ts';
+import { PeerLog } from './peer-log.ts';
+import { assertRoomFor, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
+import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
 import { ScriptMemory } from './script-memory.ts';
 import { ScriptWarmer } from './script-warmer.ts';
+import { limitsFrom, policyFrom, poolOptionsFrom, reachOf, topologySettingsFrom } from './settings.ts';
 import { SlowScripts } from './slow-scripts.ts';
+import { changedFiles, readTls, type TlsSettings } from './tls-files.ts';
 import { TopologySource } from './topology-source.ts';
+
+export type { ReloadOutcome } from './reload.ts';
 
 export class ProxyServer implements Runtime {
   readonly turn = new Turn();
@@ -55,7 +67,9 @@ export class ProxyServer implements Runtime {
   planner: Planner;
   serverVersion = '7.0.0';
   address: ListenAddress = { host: '', port: 0 };
-  readonly #config: Config;
+  #config: Config;
+  readonly #poolOptions: PoolOptions;
+  readonly #reloader: Reloader;
   readonly #log: Logger;
   readonly #controls: ControlClients;
   readonly #door: FrontDoor;
@@ -65,6 +79,9 @@ export class ProxyServer implements Runtime {
   readonly #slowScripts: SlowScripts;
   readonly #listener: Listener;
   readonly #refusalLog: RefusalLog;
+  readonly #peerLog: PeerLog;
+  #tls: TlsSettings;
+  #stopping: Promise<void> | undefined;
   #isServing = false;
   #isStopping = false;
   readonly #scripts: ScriptMemory;
@@ -75,9 +92,12 @@ export class ProxyServer implements Runtime {
   /** The COMMAND reply that the planner in force was made from. */
   #commands = '';
 
-  /** Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError. */
-  static async start(config: Config, log: Logger): Promise<ProxyServer> {
-    const proxy = new ProxyServer(config, log);
+  /**
+   * Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError.
+   * `readConfig` reads the config anew for a reload, and throws an OperatorError when it is wrong.
+   */
+  static async start(config: Config, log: Logger, readConfig?: () => Config): Promise<ProxyServer> {
+    const proxy = new ProxyServer(config, log, readConfig);
     try {
       await proxy.#source.refresh(undefined);
       // Another command table would judge every script anew, and forget which were refused.
@@ -96,23 +116,32 @@ export class ProxyServer implements Runtime {
     return proxy;
   }
 
-  private constructor(config: Config, log: Logger) {
-    const { cluster, scripting } = config;
+  private constructor(config: Config, log: Logger, readConfig: (() => Config) | undefined) {
     this.#config = config;
     this.#log = log;
     this.limits = limitsFrom(config);
-    this.#scripts = new ScriptMemory(config, log, {
+    this.#tls = readTls(config);
+    const access = clusterAccess(config, this.#tls.nodes);
+    this.#scripts = new ScriptMemory(config, access, {
+      log,
       onForgotten: (script) => this.upstream.forgetScript(script),
       onFlushed: () => this.upstream.flushScripts(),
     });
     this.registry = this.#scripts.registry;
     this.keeper = this.#scripts.keeper;
     this.#refusalLog = new RefusalLog(log);
-    this.#checks = this.#checksFor(SHIPPED_TABLE);
+    this.#peerLog = new PeerLog(log);
+    this.#reloader = new Reloader({
+      log,
+      read: readConfig,
+      current: () => this.#config,
+      prepare: (next) => this.#prepare(next),
+    });
+    this.#checks = this.#checksFor(SHIPPED_TABLE, config);
     this.planner = this.#plannerFor(SHIPPED_TABLE);
-    const own = { username: cluster.username, password: cluster.password };
-    this.#controls = new ControlClients(own, (address) => this.#arrivals.suspect(address));
-    this.identities = new Identities(own);
+    this.#poolOptions = poolOptionsFrom(config, access);
+    this.#controls = new ControlClients(access, (address) => this.#arrivals.suspect(address));
+    this.identities = new Identities({ username: access.username, password: access.password });
     this.upstream = new Upstream({
       turn: this.turn,
       identities: this.identities,
@@ -122,15 +151,7 @@ export class ProxyServer implements Runtime {
         onRefused: (node, access, reason) => this.#onRefused(node, access, reason),
         onFault: (error) => this.onFault(error),
       },
-      options: {
-        maxConnections: cluster.connections_per_node,
-        maxDedicated: cluster.dedicated_per_node,
-        connectTimeoutMs: cluster.connect_timeout_ms,
-        maxReplyBytes: config.limits.buffered_bytes,
-        maxPendingBytes: config.limits.node_pending_bytes,
-        evalToEvalsha: scripting.eval_to_evalsha,
-        purpose: 'shared',
-      },
+      options: this.#poolOptions,
     });
     this.#door = new FrontDoor(this.upstream, this.identities);
     this.logins = new Logins({
@@ -140,9 +161,7 @@ export class ProxyServer implements Runtime {
       topology: () => this.topology,
     });
     this.#source = new TopologySource({
-      seeds: cluster.nodes.map(parseHostPort),
-      natMap: new Map(Object.entries(cluster.nat_map).map(([from, to]) => [from, parseHostPort(to)])),
-      refreshIntervalMs: cluster.refresh_interval_ms,
+      ...topologySettingsFrom(config, access),
       clients: this.#controls,
       log,
       onChange: (topology) => this.#publish(topology),
@@ -151,7 +170,7 @@ export class ProxyServer implements Runtime {
     this.#watch = new NodeWatch({
       upstream: this.upstream,
       clients: this.#controls,
-      nodeSilenceMs: cluster.node_silence_ms,
+      limits: this.limits,
       topology: () => this.topology,
       onSuspect: (pool) => this.#source.suspect(pool.node),
     });
@@ -160,22 +179,107 @@ export class ProxyServer implements Runtime {
     const owesFlush = (node: Node) => upstream.factsOf(node).owesFlush;
     this.warming = new ScriptWarmer({ clients, registry, log, owesFlush });
     this.functions = new FunctionSync({ clients, log, topology: () => this.topology });
-    this.#slowScripts = new SlowScripts({ maxRunMs: scripting.max_run_ms, upstream, clients, log });
+    this.#slowScripts = new SlowScripts({ maxRunMs: config.scripting.max_run_ms, upstream, clients, log });
     this.#arrivals = new NodeArrivals({ clients, onArrival: (node) => this.#onArrival(node) });
     this.#listener = new Listener(this);
+    this.#useListenTls();
   }
 
   /** Stops accepting, finishes what is in flight within `listen.drain_ms`, closes everything. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** It takes no new clients: who sends it some should look elsewhere. */
+  get isDraining(): boolean {
+    return this.#stopping !== undefined;
+  }
+
+  async #stop(): Promise<void> {
+    const { drain_ms: drainMs } = this.#config.listen;
+    const isListening = this.address.port > 0;
+    if (isListening) this.#log.info({ clients: this.counters.clients, drain_ms: drainMs }, 'draining');
+    // Requests may still wait for a failover: the topology is followed until the last is answered.
+    await this.#listener.stop(drainMs);
     this.#isStopping = true;
     this.#source.stop();
-    await this.#listener.stop(this.#config.listen.drain_ms);
     await this.#scripts.stop();
     for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.#slowScripts]) part.stop();
     this.#door.close();
     this.upstream.destroy();
     this.#controls.close();
     this.#log.info('stopped');
+  }
+
+  /**
+   * Reads the config file and the files that it names anew, and goes by them: all of it or nothing. Requests under way
+   * finish as they began. Never rejects; the log has every change, or why there is none.
+   */
+  async reload(): Promise<ReloadOutcome> {
+    if (this.isDraining) return { kind: 'refused', problems: ['evalgate stops'] };
+    return await this.#reloader.reload();
+  }
+
+  /** All that can be wrong with a config is found here, while the one before is in force. */
+  async #prepare(next: Config): Promise<Prepared> {
+    const { registry, topology } = this;
+    const tls = readTls(next);
+    const checks = this.#checksFor(this.planner.table, next);
+    const accounts = accountsFrom(next);
+    const paths = next.scripting.preload;
+    const scripts = await preloadNew({ paths, registry, topology, checks, clients: this.#controls, log: this.#log });
+    const loaded = scripts.map(({ path, sha }) => ({
+      key: `scripting.preload ${path}`,
+      from: 'not loaded',
+      to: sha,
+    }));
+    const tlsChanges = changedFiles(this.#tls.files, tls.files);
+    return {
+      fileChanges: [...tlsChanges, ...this.#passwordChanges(next, accounts), ...loaded],
+      commit: () => {
+        assertRoomFor(scripts, registry, next.scripting.registry_max_bytes);
+        this.#use(next, tls);
+        this.useAccounts(accounts);
+        registerPreloaded(scripts, { registry });
+      },
+    };
+  }
+
+  /** Passwords that changed in a file, while the config is as it was. */
+  #passwordChanges(next: Config, accounts: Accounts): Change[] {
+    const isSame = !isDeepStrictEqual(next.accounts, this.#config.accounts) || accounts.equals(this.logins.accounts);
+    return isSame ? [] : [{ key: 'accounts', from: MASK, to: MASK }];
+  }
+
+  /** Goes by another config from now on. */
+  #use(config: Config, tls: TlsSettings): void {
+    const before = this.#config;
+    const newFiles = changedFiles(this.#tls.files, tls.files);
+    const hasNewFiles = (section: string) => newFiles.some(({ key }) => key.startsWith(section));
+    this.#config = config;
+    this.#tls = tls;
+    Object.assign(this.limits, limitsFrom(config));
+    this.#log.level = config.log.level;
+    this.#scripts.resize(config);
+    this.#slowScripts.use(config.scripting.max_run_ms);
+    if (!isDeepStrictEqual(policyFrom(before), policyFrom(config))) this.#useTable(this.planner.table);
+    if (hasNewFiles('listen.tls') || !isDeepStrictEqual(before.listen.tls, config.listen.tls)) this.#useListenTls();
+    const access = clusterAccess(config, this.#tls.nodes);
+    Object.assign(this.#poolOptions, poolOptionsFrom(config, access));
+    if (hasNewFiles('cluster.tls') || !isDeepStrictEqual(reachOf(before), reachOf(config))) {
+      this.#controls.use(access);
+      this.#scripts.reach(access);
+    }
+    // It asks at once, by the clients in force.
+    if (!isDeepStrictEqual(before.cluster, config.cluster)) this.#source.use(topologySettingsFrom(config, access));
+  }
+
+  #useListenTls(): void {
+    this.#listener.useTls(this.#tls.listen);
+    for (const { key, path, dateProblem } of this.#tls.files) {
+      if (dateProblem !== undefined) this.#log.warn({ key, path, problem: dateProblem }, 'a certificate is not valid');
+    }
   }
 
   locate(redirect: Redirect, answering: Node): Node | undefined {
@@ -197,12 +301,16 @@ export class ProxyServer implements Runtime {
     this.#listener.onAccounts();
   }
 
+  onClientRefused(address: string, reason: string): void {
+    this.#peerLog.onRefused(address, reason);
+  }
+
   onFault(error: unknown): void {
     this.#log.error({ err: error }, 'a connection was closed: this is a bug in evalgate');
   }
 
-  #checksFor(table: CommandTable): ScriptChecks {
-    const policy = policyFrom(this.#config);
+  #checksFor(table: CommandTable, config: Config): ScriptChecks {
+    const policy = policyFrom(config);
     return new ScriptChecks({ policy, table, events: this.#refusalLog, counters: this.checkCounters });
   }
 
@@ -257,8 +365,12 @@ export class ProxyServer implements Runtime {
     const commands = JSON.stringify(reply);
     if (commands === this.#commands) return;
     this.#commands = commands;
-    const table = tableFromReply(reply);
-    this.#checks = this.#checksFor(table);
+    this.#useTable(tableFromReply(reply));
+  }
+
+  /** With the policy in force. */
+  #useTable(table: CommandTable): void {
+    this.#checks = this.#checksFor(table, this.#config);
     this.planner = this.#plannerFor(table);
   }
 
@@ -284,35 +396,4 @@ export class ProxyServer implements Runtime {
     this.#log.warn({ node: node.address, reason }, 'node connection lost');
     this.#source.suspect(node);
   }
-}
-
-function policyFrom({ scripting }: Config): Policy {
-  const modes = { '0': 'off', '1': 'refuse', observe: 'observe' } as const;
-  return Object.freeze({
-    keylessScripts: scripting.keyless_scripts,
-    checks: modes[scripting.script_check_enable],
-    checkPolicy: Object.freeze({
-      profile: scripting.script_check_profile,
-      unpack: scripting.script_check_unpack,
-      alias: scripting.script_check_alias,
-      maxBytes: scripting.script_check_max_bytes,
-    }),
-    exempt: new Set(scripting.script_check_exempt.map((sha) => sha.toLowerCase())),
-  });
-}
-
-function limitsFrom({ limits, cluster }: Config): Limits {
-  return Object.freeze({
-    maxClients: limits.max_clients,
-    maxRequestBytes: limits.max_request_bytes,
-    clientOutputBytes: limits.client_output_bytes,
-    clientStallMs: limits.client_stall_ms,
-    inFlightPerClient: limits.in_flight_per_client,
-    inFlightBytesPerClient: limits.in_flight_bytes_per_client,
-    bufferedBytes: limits.buffered_bytes,
-    redirects: limits.redirects,
-    waitingRequests: limits.waiting_requests,
-    failoverWaitMs: cluster.failover_wait_ms,
-    nodeSilenceMs: cluster.node_silence_ms,
-  });
 }

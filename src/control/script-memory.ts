@@ -6,12 +6,12 @@ import { FloodWatch } from '../script/flood.ts';
 import { ScriptRegistry } from '../script/registry.ts';
 import type { Script } from '../script/script.ts';
 import type { ScriptKeeper } from '../session/runtime.ts';
+import type { ClusterAccess } from './cluster-access.ts';
 import type { Config } from './config.ts';
-import { parseHostPort } from './host-port.ts';
 import { ClusterStore } from './stores/cluster.ts';
 import { DirectoryStore } from './stores/directory.ts';
 import { MemoryKeeper } from './stores/memory.ts';
-import type { ScriptStore } from './stores/script-store.ts';
+import type { OnDamaged, ScriptStore } from './stores/script-store.ts';
 import { StoreCounters } from './stores/store-counters.ts';
 import { StoreKeeper } from './stores/store-keeper.ts';
 
@@ -20,7 +20,8 @@ const FLOOD_ADVICE =
 /** Damaged entries that are remembered as told. */
 const MAX_TOLD = 1000;
 
-export interface ScriptMemoryEvents {
+export interface ScriptMemoryOptions {
+  readonly log: Logger;
   /** The registry let go of a script, whose number will be used again. */
   readonly onForgotten: (script: Script) => void;
   /** Scripts were flushed, by whichever evalgate, and are forgotten. */
@@ -33,9 +34,10 @@ export class ScriptMemory {
   readonly counters = new StoreCounters();
   readonly #log: Logger;
   readonly #lasting: StoreKeeper | undefined;
+  readonly #store: ScriptStore | undefined;
   readonly #told = new Set<string>();
 
-  constructor(config: Config, log: Logger, events: ScriptMemoryEvents) {
+  constructor(config: Config, access: ClusterAccess, { log, onForgotten, onFlushed }: ScriptMemoryOptions) {
     const { registry_max_bytes: maxBytes } = config.scripting;
     this.#log = log;
     const floods = new FloodWatch(({ shas, line, source, count }) => {
@@ -45,19 +47,37 @@ export class ScriptMemory {
       maxBytes,
       onForgotten: (script) => {
         this.#lasting?.onForgotten(script);
-        events.onForgotten(script);
+        onForgotten(script);
       },
       onLearned: (script) => floods.note(script),
       onReused: (script) => this.#lasting?.onReused(script),
     });
-    const store = storeFrom(config, (entry, reason) => this.#onDamaged(entry, reason));
+    this.#store = storeFrom(config, access, (entry, reason) => this.#onDamaged(entry, reason));
     const { registry, counters } = this;
-    const { onFlushed } = events;
     this.#lasting =
-      store === undefined
+      this.#store === undefined
         ? undefined
-        : new StoreKeeper({ store, registry, log, counters, onFlushed, maxEvalBytesPerDay: maxBytes });
+        : new StoreKeeper({
+            store: this.#store,
+            registry,
+            log,
+            counters,
+            onFlushed,
+            get maxEvalBytesPerDay() {
+              return registry.maxBytes;
+            },
+          });
     this.keeper = this.#lasting ?? new MemoryKeeper(registry, onFlushed);
+  }
+
+  /** After a reload: another limit. */
+  resize({ scripting }: Config): void {
+    this.registry.resize(scripting.registry_max_bytes);
+  }
+
+  /** After a reload: a store in the cluster is reached otherwise from now on. */
+  reach(access: ClusterAccess): void {
+    if (this.#store instanceof ClusterStore) this.#store.reach(access);
   }
 
   /** Reads back what the store holds; resolves when that is done or has taken too long. Never rejects. */
@@ -81,20 +101,12 @@ export class ScriptMemory {
   }
 }
 
-function storeFrom({ scripting, cluster }: Config, onDamaged: (entry: string, reason: string) => void) {
-  const { type, path, prefix } = scripting.store;
+function storeFrom(config: Config, access: ClusterAccess, onDamaged: OnDamaged): ScriptStore | undefined {
+  const { type, path, prefix } = config.scripting.store;
   const make: Readonly<Record<typeof type, () => ScriptStore | undefined>> = {
     memory: () => undefined,
     directory: () => new DirectoryStore(path ?? '', onDamaged),
-    cluster: () =>
-      new ClusterStore({
-        seeds: cluster.nodes.map(parseHostPort),
-        natMap: new Map(Object.entries(cluster.nat_map).map(([from, to]) => [from, parseHostPort(to)])),
-        username: cluster.username,
-        password: cluster.password,
-        prefix,
-        onDamaged,
-      }),
+    cluster: () => new ClusterStore({ ...access, prefix, onDamaged }),
   };
   return make[type]();
 }

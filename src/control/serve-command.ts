@@ -1,13 +1,17 @@
 /** `evalgate serve`: the proxy as the config file says, until a signal tells it to stop. Called by cli.ts. */
+import { passwordPaths } from './account-list.ts';
 import { type CliIo, EXIT } from './cli-io.ts';
 import { parseOptions, UsageError } from './cli-options.ts';
 import { loadConfig } from './config.ts';
+import { ConfigWatch } from './config-watch.ts';
 import { createLogger } from './log.ts';
 import { ProxyServer } from './proxy.ts';
+import { tlsPaths } from './tls-files.ts';
 
 export const SERVE_HELP = `Usage: evalgate serve --config FILE [--check-config]
 
-Runs the proxy. SIGTERM and SIGINT drain (listen.drain_ms) and stop it.
+Runs the proxy. SIGTERM and SIGINT drain (listen.drain_ms) and stop it. SIGHUP reloads the config; so does a change of
+the file.
 
   --config FILE    YAML; config/evalgate.yaml holds every key with its default
   --check-config   only check the file: exit code 0 when it is good, 1 with all that is wrong with it
@@ -16,14 +20,36 @@ Runs the proxy. SIGTERM and SIGINT drain (listen.drain_ms) and stop it.
 /** Runs until a stop signal; resolves to the exit code. Throws an OperatorError when it cannot start. */
 export async function runServe(argv: readonly string[], io: CliIo): Promise<number> {
   const options = parseOptions(argv, { config: { type: 'string' }, 'check-config': { type: 'boolean' } });
-  if (options.config === undefined) throw new UsageError('--config FILE is missing');
-  const config = loadConfig(options.config, io.environment);
+  const { config: file } = options;
+  if (file === undefined) throw new UsageError('--config FILE is missing');
   if (options['check-config']) {
-    io.out(`${options.config} is good\n`);
+    loadConfig(file, io.environment);
+    io.out(`${file} is good\n`);
     return EXIT.ok;
   }
-  const proxy = await ProxyServer.start(config, createLogger(config.log));
-  await io.untilStopSignal();
-  await proxy.stop();
+  // What happens while it starts is for the proxy too.
+  let proxy: ProxyServer | undefined;
+  let isReloadOwed = false;
+  const reload = () => {
+    isReloadOwed = proxy === undefined;
+    void proxy?.reload();
+  };
+  const stopped = io.untilStopSignal(reload);
+  const watch = new ConfigWatch({ onChange: reload });
+  watch.cover([file]);
+  const readConfig = () => {
+    const config = loadConfig(file, io.environment);
+    watch.cover([file, ...tlsPaths(config), ...passwordPaths(config)]);
+    return config;
+  };
+  try {
+    const config = readConfig();
+    proxy = await ProxyServer.start(config, createLogger(config.log), readConfig);
+    if (isReloadOwed) reload();
+    await stopped;
+    await proxy.stop();
+  } finally {
+    watch.stop();
+  }
   return EXIT.ok;
 }

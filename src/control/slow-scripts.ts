@@ -60,7 +60,8 @@ export class SlowScripts {
   killedCount = 0;
   unkillableCount = 0;
   readonly #options: SlowScriptsOptions;
-  readonly #timer: NodeJS.Timeout | undefined;
+  #maxRunMs = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
   readonly #asking = new Set<string>();
   readonly #stuck = new Map<string, Stuck>();
   /** Those that cannot be killed, until their connection is answered. */
@@ -70,7 +71,15 @@ export class SlowScripts {
 
   constructor(options: SlowScriptsOptions) {
     this.#options = options;
-    if (options.maxRunMs > 0) this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.use(options.maxRunMs);
+  }
+
+  /** Another time from now on; 0: nothing is killed. */
+  use(maxRunMs: number): void {
+    clearInterval(this.#timer);
+    // Whoever is being asked about when this is switched off is not killed either.
+    this.#maxRunMs = maxRunMs > 0 ? maxRunMs : Number.POSITIVE_INFINITY;
+    this.#timer = maxRunMs > 0 ? setInterval(() => this.#look(), LOOK_EVERY_MS) : undefined;
   }
 
   stop(): void {
@@ -118,7 +127,7 @@ export class SlowScripts {
   #isSuspect(connection: Connection): boolean {
     const { head, state, isPaused, bufferedBytes, pendingBytes } = connection;
     if (head === undefined || state !== 'ready' || isPaused || bufferedBytes > 0) return false;
-    if (performance.now() - head.sinceMs <= this.#options.maxRunMs) return false;
+    if (performance.now() - head.sinceMs <= this.#maxRunMs) return false;
     const left = this.#left.get(connection);
     if (left !== undefined && isStill(left)) return false;
     const isRead = pendingBytes === 0 || head.end - head.start <= SURELY_READ_BYTES;
@@ -182,7 +191,7 @@ export class SlowScripts {
   /** Whether it certainly is ours, and certainly has run for longer than it may. */
   #isDue(node: Node, stuck: Stuck, running: Running): boolean {
     if (performance.now() - stuck.busySinceMs < CONFIRM_MS) return false;
-    return this.#ranMs(node, stuck, running) > this.#options.maxRunMs;
+    return this.#ranMs(node, stuck, running) > this.#maxRunMs;
   }
 
   /** At least. */
@@ -192,9 +201,13 @@ export class SlowScripts {
   }
 
   async #kill(node: Node, stuck: Stuck, running: Running): Promise<void> {
-    const { log, clients, maxRunMs } = this.#options;
+    const { log, clients } = this.#options;
     const calls = callsOf(stuck.connection);
-    const facts = { node: node.address, ran_ms: Math.round(this.#ranMs(node, stuck, running)), max_run_ms: maxRunMs };
+    const facts = {
+      node: node.address,
+      ran_ms: Math.round(this.#ranMs(node, stuck, running)),
+      max_run_ms: this.#maxRunMs,
+    };
     const watch = new KillWatch(calls);
     try {
       await clients.call(node, running.kind === 'function' ? 'FUNCTION' : 'SCRIPT', 'KILL');

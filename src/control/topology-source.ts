@@ -23,11 +23,17 @@ import type { ControlClients } from './control-clients.ts';
 import type { HostPort } from './host-port.ts';
 
 const REPEAT_MS = 200;
+/** Another reason why no node answers is told no sooner after the last one. */
+const QUIET_MS = 5000;
 
-export interface TopologySourceOptions {
+/** What a reload may change. */
+export interface TopologySettings {
   readonly seeds: readonly HostPort[];
   readonly natMap: AddressContext['natMap'];
   readonly refreshIntervalMs: number;
+}
+
+export interface TopologySourceOptions extends TopologySettings {
   readonly clients: Pick<ControlClients, 'call' | 'retain'>;
   readonly log: Logger;
   readonly onChange: (topology: Topology) => void;
@@ -37,14 +43,18 @@ export interface TopologySourceOptions {
 
 export class TopologySource {
   current: Topology = EMPTY_TOPOLOGY;
-  readonly #options: TopologySourceOptions;
+  #options: TopologySourceOptions;
+  #asksSeedsFirst = false;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #first: Node | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
-  /** Why no node answered, so that it is logged once. */
+  /** Why no node answered. */
   #problem = '';
+  /** The reason that was logged last, so that each is logged once. */
+  #told = '';
+  #toldAtMs = 0;
   /** Primaries that lost a connection and have not answered since. */
   readonly #suspects = new Set<string>();
   readonly #pinging = new Set<string>();
@@ -67,6 +77,13 @@ export class TopologySource {
   /** A connection to this node was lost, or could not be made: look until it answers or is no primary any more. */
   suspect(node: Node): void {
     this.#suspects.add(node.address);
+    void this.refresh(undefined);
+  }
+
+  /** Goes by other settings from now on, and asks at once: the seeds first, which may be those of another cluster. */
+  use(settings: TopologySettings): void {
+    this.#options = { ...this.#options, ...settings };
+    this.#asksSeedsFirst = true;
     void this.refresh(undefined);
   }
 
@@ -119,7 +136,7 @@ export class TopologySource {
         problems.push(`${node.address}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
-    this.#report(problems.join('; '));
+    this.#report(problems.sort().join('; '));
   }
 
   async #topologySeenBy(node: Pick<Node, 'host' | 'port' | 'address'>): Promise<Topology> {
@@ -139,7 +156,9 @@ export class TopologySource {
     const known = [...this.current.nodes.values()];
     const healthy = known.filter((node) => !this.#suspects.has(node.address));
     const seeds = this.#options.seeds.map((seed) => ({ ...seed, address: formatAddress(seed.host, seed.port) }));
-    const all = [...(first === undefined ? [] : [first]), ...shuffled(healthy), ...seeds, ...known];
+    const preferred = this.#asksSeedsFirst ? seeds : [];
+    this.#asksSeedsFirst = false;
+    const all = [...preferred, ...(first === undefined ? [] : [first]), ...shuffled(healthy), ...seeds, ...known];
     return [...new Map(all.map((node) => [node.address, node])).values()];
   }
 
@@ -157,9 +176,14 @@ export class TopologySource {
   }
 
   #report(problem: string): void {
-    if (problem !== '' && this.#problem === '') this.#options.log.warn({ problem }, 'no node of the cluster answers');
-    if (problem === '' && this.#problem !== '') this.#options.log.info('the cluster answers again');
     this.#problem = problem;
+    if (problem === this.#told) return;
+    const nowMs = performance.now();
+    if (problem === '') this.#options.log.info('the cluster answers again');
+    else if (this.#told !== '' && nowMs - this.#toldAtMs < QUIET_MS) return;
+    else this.#options.log.warn({ problem }, 'no node of the cluster answers');
+    this.#told = problem;
+    this.#toldAtMs = nowMs;
   }
 
   /**

@@ -64,6 +64,7 @@ export const PROTOCOL = {
   unauthenticatedMultibulk: 'ERR Protocol error: unauthenticated multibulk length',
   unauthenticatedBulk: 'ERR Protocol error: unauthenticated bulk length',
   bulkNotTerminated: 'ERR Protocol error: expected CRLF after bulk',
+  tlsNotSpoken: 'ERR evalgate: this port does not speak TLS (listen.tls is not set)',
   requestTooLarge: (maxBytes: number) => `ERR evalgate: request larger than max_request_bytes (${maxBytes})`,
 } as const;
 

@@ -15,6 +15,8 @@ import { encodeInline, splitInline } from './inline.ts';
 import { INVALID, MORE, ReceiveBuffer } from './receive-buffer.ts';
 import { Request } from './request.ts';
 
+/** The first byte of a TLS connection; no command begins with it. */
+const TLS_HANDSHAKE = 0x16;
 /** Redis's PROTO_INLINE_MAX_SIZE: an inline request, or a count line without its end, may be so long. */
 const MAX_LINE_BYTES = 64 * 1024;
 /** Redis's limits for clients that have not logged in (`processMultibulkBuffer`). */
@@ -161,6 +163,7 @@ export class RequestFramer {
 
   #readInline(): RequestStep | 'ignored' {
     const { bytes, length } = this.#received;
+    if (bytes[this.#at] === TLS_HANDSHAKE) return this.#fail(PROTOCOL.tlsNotSpoken);
     const newline = bytes.subarray(0, length).indexOf(0x0a, this.#at);
     if (newline < 0 || newline - this.#at > MAX_LINE_BYTES) {
       return length - this.#at > MAX_LINE_BYTES ? this.#fail(PROTOCOL.tooBigInline) : 'more';

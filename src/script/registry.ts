@@ -38,9 +38,21 @@ export class ScriptRegistry {
   #count = 0;
   #bytes = 0;
   #loadedBytes = 0;
+  #maxBytes: number;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#maxBytes = options.maxBytes;
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Another limit: what no longer fits goes, the least recently used first; what was loaded stays. */
+  resize(maxBytes: number): void {
+    this.#maxBytes = maxBytes;
+    this.#makeRoom(0);
   }
 
   get count(): number {
@@ -90,8 +102,14 @@ export class ScriptRegistry {
 
   /** Whether a body of so many bytes can be held as LOAD origin: beside those held so, and no more than a quarter. */
   hasRoomToLoad(bodyBytes: number): boolean {
-    if (bodyBytes > this.#options.maxBytes / 4) return false;
-    return this.#loadedBytes + bodyBytes + SCRIPT_OVERHEAD_BYTES <= this.#options.maxBytes;
+    if (bodyBytes > this.#maxBytes / 4) return false;
+    return this.#loadedBytes + bodyBytes + SCRIPT_OVERHEAD_BYTES <= this.#maxBytes;
+  }
+
+  /** Whether, with so many bytes, bodies of these lengths fit beside those held as LOAD origin. */
+  wouldHold(bodyBytes: readonly number[], maxBytes: number): boolean {
+    const total = bodyBytes.reduce((sum, bytes) => sum + bytes + SCRIPT_OVERHEAD_BYTES, this.#loadedBytes);
+    return total <= maxBytes && bodyBytes.every((bytes) => bytes <= maxBytes / 4);
   }
 
   /**
@@ -122,7 +140,7 @@ export class ScriptRegistry {
    * the body exceeds a quarter of the limit.
    */
   learn(body: Uint8Array): Script | undefined {
-    if (body.length > this.#options.maxBytes / 4) return undefined;
+    if (body.length > this.#maxBytes / 4) return undefined;
     const sha = shaOf(body);
     const known = this.findBySha(sha);
     if (known !== undefined) return known;
@@ -143,7 +161,7 @@ export class ScriptRegistry {
   }
 
   #restoreEval(body: Uint8Array): Script | undefined {
-    const fits = body.length <= this.#options.maxBytes / 4 && this.hasRoomToLoad(body.length);
+    const fits = body.length <= this.#maxBytes / 4 && this.hasRoomToLoad(body.length);
     return fits ? this.#hold(scriptFromBody(body, 'eval')) : undefined;
   }
 
@@ -171,7 +189,7 @@ export class ScriptRegistry {
   }
 
   #makeRoom(bytes: number): void {
-    while (this.#bytes + bytes > this.#options.maxBytes && this.#oldest !== undefined) this.forget(this.#oldest);
+    while (this.#bytes + bytes > this.#maxBytes && this.#oldest !== undefined) this.forget(this.#oldest);
   }
 
   /** Takes a script out, whatever its origin: it did not compile, or was evicted. */

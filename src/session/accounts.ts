@@ -50,6 +50,12 @@ export class Accounts {
     return isRight ? account : undefined;
   }
 
+  equals(other: Accounts): boolean {
+    const mine = [...this.#byName.values()];
+    const isSame = (account: Account) => other.successorOf(account)?.privilege === account.privilege;
+    return mine.length === other.#byName.size && mine.every(isSame);
+  }
+
   /** What became of an account of an earlier list; undefined when it is gone, or has another password. */
   successorOf(earlier: Account): Account | undefined {
     const account = this.#byName.get(earlier.username);

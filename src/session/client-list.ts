@@ -7,7 +7,8 @@ import type { Session } from './session.ts';
 
 /** One line, without its end. */
 export function clientLine(session: Session, nowMs: number): string {
-  const { client, inputBytes, unreadBytes } = session;
+  const { client, inputBytes } = session;
+  const { unreadBytes } = session.output;
   const seconds = (ms: number): number => Math.floor(ms / 1000);
   const fields: readonly (readonly [name: string, value: string | number])[] = [
     ['id', client.id],

@@ -2,11 +2,13 @@
  * Accepts clients: makes a session of each socket, holds the limit of clients, and gives every session a coarse tick.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { OperatorError } from '../base/operator-error.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
 import type { Clients } from './clients.ts';
 import type { Runtime } from './runtime.ts';
 import { Session } from './session.ts';
+import { TlsDoor } from './tls-door.ts';
 
 const TICK_MS = 100;
 
@@ -19,12 +21,17 @@ export class Listener {
   readonly #runtime: Runtime;
   readonly #server: Server;
   readonly #sessions: Clients;
+  readonly #door: TlsDoor;
   #ticker: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
     this.#sessions = runtime.clients;
+    this.#door = new TlsDoor({
+      onSecure: (socket) => this.#serve(socket),
+      onRefused: (address, reason) => runtime.onClientRefused(address, reason),
+    });
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
       (socket) => {
@@ -52,14 +59,28 @@ export class Listener {
     return { host: wanted.host, port };
   }
 
+  /** Clients that come from now on have to speak TLS; undefined: must not. */
+  useTls(options: TlsOptions | undefined): void {
+    this.#door.use(options);
+  }
+
   #accept(socket: Socket): void {
     const { counters, limits } = this.#runtime;
-    if (this.#sessions.size >= limits.maxClients) {
+    if (this.#sessions.size + this.#door.pendingCount >= limits.maxClients) {
       counters.clientsRefused++;
       socket.on('error', () => {});
-      socket.end(errorLine(REDIS.maxClients), () => socket.destroy());
-      return;
+      // Without a handshake there are no words that the client would understand.
+      if (this.#door.isOpen) socket.destroy();
+      else socket.end(errorLine(REDIS.maxClients), () => socket.destroy());
+    } else if (this.#door.isOpen) {
+      this.#door.admit(socket);
+    } else {
+      this.#serve(socket);
     }
+  }
+
+  #serve(socket: Socket): void {
+    const { counters } = this.#runtime;
     counters.clientsTotal++;
     counters.clients++;
     this.#sessions.add(new Session(socket, this.#runtime, (session) => this.#onClosed(session)));
@@ -94,10 +115,11 @@ export class Listener {
     }
   }
 
-  /** Stops accepting, lets requests in flight finish for so long, and closes all clients. */
+  /** Stops accepting, lets what was read be carried out for so long, and closes all clients: idle ones at once. */
   async stop(drainMs: number): Promise<void> {
     this.#server.close();
-    for (const session of this.#sessions) session.close();
+    this.#door.close();
+    for (const session of this.#sessions) session.drain();
     if (this.#sessions.size > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, drainMs);

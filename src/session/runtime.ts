@@ -14,6 +14,7 @@ import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { Logins } from './logins.ts';
 
+/** One object for the whole run: a reload writes its fields, so whoever holds it goes by the new ones at once. */
 export interface Limits {
   readonly maxClients: number;
   readonly maxRequestBytes: number;
@@ -81,6 +82,8 @@ export interface Runtime {
   locate(redirect: Redirect, answering: Node): Node | undefined;
   /** Asks the cluster again, first the node given; settles when that is done, whatever came of it. */
   refresh(first: Node | undefined): Promise<void>;
+  /** A client that speaks TLS to a plain port, plain text to a TLS port, or has no good certificate; it is closed. */
+  onClientRefused(address: string, reason: string): void;
   /** A bug: an exception that reached the edge of a session. */
   onFault(error: unknown): void;
 }

@@ -12,7 +12,7 @@
  */
 import type { Socket } from 'node:net';
 import { EMPTY_TOPOLOGY, type Topology } from '../cluster/topology.ts';
-import { errorLine } from '../resp/errors.ts';
+import { errorLine, PROTOCOL } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import { RequestFramer } from '../resp/request-framer.ts';
 import { CLIENT_BATCH_BYTES } from '../upstream/batch.ts';
@@ -24,17 +24,13 @@ import { ClientState } from './client-state.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
 import { HeldRequest, type Until } from './held-request.ts';
+import { Intake } from './intake.ts';
 import { OutputGuard } from './output-guard.ts';
 import { Repairs } from './repairs.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import type { Runtime } from './runtime.ts';
 import { Standing } from './standing.ts';
 import { noteSuccess, verdictOf } from './verdict.ts';
-
-/** How long a client that is being closed may take to read the last reply. */
-const LINGER_MS = 1000;
-/** What is read of a client while it is paused or blocked: its end has to be seen, and a paused socket does not tell. */
-const READ_AHEAD_BYTES = 16 * 1024;
 
 export class Session implements Flushable, Sink {
   isScheduled = false;
@@ -45,16 +41,16 @@ export class Session implements Flushable, Sink {
   readonly runtime: Runtime;
   readonly #socket: Socket;
   readonly #framer: RequestFramer;
+  readonly #intake: Intake;
   readonly #outbox: Outbox;
   readonly #replies: ReplyQueue;
   readonly output: OutputGuard;
   readonly repairs: Repairs;
   readonly dispatcher: Dispatcher;
   readonly #onClosed: (session: Session) => void;
-  /** `closing`: nothing more is read, what is owed is still sent. */
-  #state: 'open' | 'closing' | 'closed' = 'open';
+  /** `draining`: what was read is still carried out, nothing more is read. `closing`: what is owed is still sent. */
+  #state: 'open' | 'draining' | 'closing' | 'closed' = 'open';
   #inputEnded = false;
-  #isBlocked = false;
   #inFlightBytes = 0;
   /** The request that must be answered before the next is dispatched. */
   #exclusive: Exchange | undefined;
@@ -69,6 +65,7 @@ export class Session implements Flushable, Sink {
     this.#onClosed = onClosed;
     this.client = new ClientState(socket, runtime.turn.now());
     this.#framer = new RequestFramer(runtime.limits);
+    this.#intake = new Intake(socket, this.#framer);
     this.#outbox = new Outbox(socket, () => this.#onDrained(), CLIENT_BATCH_BYTES);
     this.#replies = new ReplyQueue(this.#outbox, this.client);
     const parts = { outbox: this.#outbox, replies: this.#replies, limits: runtime.limits };
@@ -82,7 +79,7 @@ export class Session implements Flushable, Sink {
   }
 
   get isBlocked(): boolean {
-    return this.#isBlocked;
+    return this.#intake.isBlocked;
   }
 
   /** The client has closed its side, or all is over. */
@@ -99,21 +96,16 @@ export class Session implements Flushable, Sink {
     return this.#framer.bufferedBytes + this.#held.bytes;
   }
 
-  /** Bytes of replies that the client has not taken. */
-  get unreadBytes(): number {
-    return this.output.unreadBytes;
-  }
-
   // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #onData(chunk: Buffer): void {
     if (this.#state !== 'open') return;
     this.client.isActive = true;
     this.#framer.push(chunk);
-    if (!this.#isBlocked) this.#pump();
-    if (!this.#isBlocked) return;
+    if (!this.#intake.isBlocked) this.#pump();
+    if (!this.#intake.isBlocked) return;
     this.#framer.keep();
-    this.#slowInput();
+    this.#intake.slow(this.#isLeavable);
     if (this.#held.isPaused) this.runtime.turn.schedule(this);
   }
 
@@ -121,7 +113,7 @@ export class Session implements Flushable, Sink {
     this.#inputEnded = true;
     // As in Redis: a client that waits on a node, or for the end of a pause, and closes its side is gone.
     if (this.#isLeavable) return this.destroy();
-    if (!this.#isBlocked) this.#closeWhenDone();
+    if (!this.#intake.isBlocked) this.#closeWhenDone();
   }
 
   /** Dispatches requests as long as nothing speaks against it; the only place that does. */
@@ -134,17 +126,19 @@ export class Session implements Flushable, Sink {
       }
       this.#framer.isRestricted = !this.standing.isAdmitted;
       const step = this.#framer.next();
-      if (step === 'more') return this.#unblock();
+      if (step === 'more') return this.#onAllTaken();
       if (step === 'error') return this.#onProtocolError();
       this.runtime.counters.requests++;
       this.dispatcher.dispatch(this.#framer.request, false);
     }
-    if (this.#state === 'open') this.#block();
+    if (this.#state === 'draining') this.#endBlocking();
+    if (this.#state === 'open' || this.#state === 'draining') this.#intake.block(this.#isLeavable);
   }
 
   #mayDispatch(): boolean {
     const { limits, counters, topology } = this.runtime;
-    if (this.#state !== 'open' || this.#exclusive !== undefined || this.repairs.isActive) return false;
+    if (this.#state !== 'open' && this.#state !== 'draining') return false;
+    if (this.#exclusive !== undefined || this.repairs.isActive) return false;
     const inFlight = this.#replies.length;
     if (this.#held.isWaiting(inFlight)) return false;
     if (topology !== this.topology) {
@@ -156,34 +150,27 @@ export class Session implements Flushable, Sink {
     return this.output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
   }
 
-  /** A client that waits on a node is read on, within bounds: otherwise nobody would see it leave. */
-  #block(): void {
-    if (this.#isBlocked && !this.#isLeavable) return;
-    this.#isBlocked = true;
-    this.#slowInput();
-  }
-
   /** It is paused, or waits on a node: its end has to be seen. */
   get #isLeavable(): boolean {
     return this.#held.isPaused || this.dispatcher.lent.size > 0;
   }
 
-  /** Nothing is read while nothing is dispatched, but a little of a client that may leave. */
-  #slowInput(): void {
-    if (this.#isLeavable && this.#framer.bufferedBytes <= READ_AHEAD_BYTES) this.#socket.resume();
-    else this.#socket.pause();
+  /** No whole request is left of what was read. */
+  #onAllTaken(): void {
+    if (this.#state === 'draining') return this.close();
+    this.#intake.unblock();
+    this.#closeWhenDone();
   }
 
-  #unblock(): void {
-    if (this.#isBlocked) {
-      this.#isBlocked = false;
-      this.#socket.resume();
-    }
-    this.#closeWhenDone();
+  /** By the node, so that nothing that it has popped gets lost; once for each request. */
+  #endBlocking(): void {
+    if (this.client.unblock?.('error')) this.client.unblock = undefined;
   }
 
   #onProtocolError(): void {
     this.runtime.counters.protocolErrors++;
+    if (this.#framer.error === PROTOCOL.tlsNotSpoken)
+      this.runtime.onClientRefused(this.client.address, 'it speaks TLS');
     this.reply(errorLine(this.#framer.error));
     this.close();
   }
@@ -222,7 +209,7 @@ export class Session implements Flushable, Sink {
   /** What the request that is held waits for has come. */
   release(until: Until): void {
     this.#held.release(until);
-    if (this.#isBlocked) this.runtime.turn.schedule(this);
+    if (this.#intake.isBlocked) this.runtime.turn.schedule(this);
   }
 
   /** The request that is being dispatched comes again when nothing of this session is in flight (C3d). */
@@ -237,9 +224,20 @@ export class Session implements Flushable, Sink {
 
   /** No more requests are read; the connection ends when all replies are sent. */
   close(): void {
-    if (this.#state !== 'open') return;
+    if (this.#state !== 'open' && this.#state !== 'draining') return;
     this.#state = 'closing';
+    // There is nothing to go on with: what is left is to send what is owed.
+    this.#intake.isBlocked = false;
     this.#closeWhenDone();
+  }
+
+  /** evalgate stops: whole requests that were read are carried out, half of one never came; then the connection ends. */
+  drain(): void {
+    this.guard(() => {
+      if (this.#state !== 'open') return;
+      this.#state = 'draining';
+      this.#pump();
+    });
   }
 
   // ── replies ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -311,7 +309,7 @@ export class Session implements Flushable, Sink {
     this.guard(() => {
       if (this.#state === 'closed') return;
       this.#outbox.flush();
-      if (this.#isBlocked && this.#state === 'open') this.#pump();
+      if (this.#intake.isBlocked) this.#pump();
       else this.#closeWhenDone();
       this.#account();
     });
@@ -320,7 +318,7 @@ export class Session implements Flushable, Sink {
   #onDrained(): void {
     if (this.#state === 'closed') return;
     this.output.onDrained(this.runtime.turn.now());
-    if (this.#isBlocked || this.#state === 'closing' || this.#inputEnded || this.#accountedBytes > 0) {
+    if (this.#intake.isBlocked || this.#state === 'closing' || this.#inputEnded || this.#accountedBytes > 0) {
       this.runtime.turn.schedule(this);
     }
   }
@@ -338,7 +336,7 @@ export class Session implements Flushable, Sink {
     if (this.output.isStalled(nowMs)) {
       this.runtime.counters.clientsStalled++;
       this.destroy();
-    } else if (this.#isBlocked) {
+    } else if (this.#intake.isBlocked) {
       this.runtime.turn.schedule(this);
     }
   }
@@ -347,7 +345,7 @@ export class Session implements Flushable, Sink {
   onTopology(): void {
     this.guard(() => {
       this.repairs.onTopology();
-      if (this.#isBlocked) this.runtime.turn.schedule(this);
+      if (this.#intake.isBlocked) this.runtime.turn.schedule(this);
     });
   }
 
@@ -355,17 +353,19 @@ export class Session implements Flushable, Sink {
 
   #closeWhenDone(): void {
     const isOver = this.#state === 'closing' || (this.#inputEnded && this.#state === 'open');
-    if (!isOver || this.#replies.length > 0) return;
+    if (!isOver || (this.#replies.length > 0 && !this.#owesOnlyAWait())) return;
     this.#state = 'closing';
     this.dispatcher.subscriptions?.discard();
     if (this.#outbox.pendingBytes > 0) {
       this.#outbox.flush();
       return;
     }
-    this.#socket.end();
-    this.#socket.resume();
-    if (!this.#inputEnded) setTimeout(() => this.destroy(), LINGER_MS).unref();
-    else this.#socket.destroySoon();
+    this.#intake.hangUp(this.#inputEnded);
+  }
+
+  /** What is left to answer waits on a node, perhaps for ever: a client that is being closed does not wait for that. */
+  #owesOnlyAWait(): boolean {
+    return this.#replies.length === 1 && this.dispatcher.lent.size > 0;
   }
 
   /** Ends the session at once. Idempotent. */

@@ -22,9 +22,10 @@ import { NODE_BATCH_BYTES } from './batch.ts';
 import type { Exchange, Failure } from './exchange.ts';
 import { Handshake, type HandshakeProblem } from './handshake.ts';
 import { Marks } from './marks.ts';
+import { connectProblem, tlsOptionsFor } from './node-tls.ts';
 import { Outbox } from './outbox.ts';
 import type { Pool } from './pool.ts';
-import { connectSharing } from './shared-reads.ts';
+import { connectSharing, connectSharingSecure } from './shared-reads.ts';
 import type { Flushable } from './turn.ts';
 
 /** Takes the frames that answer no request. */
@@ -72,7 +73,12 @@ export class Connection implements Flushable {
     const { node, options } = pool;
     this.#framer = new ReplyFramer(options.maxReplyBytes);
     const address = { host: node.host, port: node.port, noDelay: true, keepAlive: true };
-    this.#socket = connectSharing(address, (bytes) => this.#onBytes(bytes));
+    const onBytes = (bytes: Buffer) => this.#onBytes(bytes);
+    const { tls } = options;
+    this.#socket =
+      tls === undefined
+        ? connectSharing(address, onBytes)
+        : connectSharingSecure({ ...address, ...tlsOptionsFor(tls, node.host) }, onBytes);
     // What was queued while a write was in flight follows by itself: handed over before our next flush.
     this.#outbox = new Outbox(
       this.#socket,
@@ -83,8 +89,11 @@ export class Connection implements Flushable {
     );
     this.#handshake = new Handshake(pool);
     this.#connectTimer = this.#startConnectTimer();
-    this.#socket.on('connect', () => this.#begin());
-    this.#socket.on('error', (error) => this.destroy('lost', error.message));
+    this.#socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.#begin());
+    this.#socket.on('error', (error) => {
+      const isHandshake = tls !== undefined && this.state === 'connecting';
+      this.destroy('lost', connectProblem(error, isHandshake));
+    });
     this.#socket.on('close', () => this.destroy('lost', 'closed by the node'));
   }
 

@@ -14,6 +14,12 @@ import { Batch } from './batch.ts';
 
 const WRITE_BYTES = 256 * 1024;
 
+/** What Node's sockets do not show. */
+interface WritingHandle {
+  readonly writeQueueSize?: number;
+  readonly _parent?: { readonly writeQueueSize?: number };
+}
+
 export class Outbox {
   readonly #socket: Socket;
   readonly #onDrained: () => void;
@@ -42,8 +48,9 @@ export class Outbox {
 
   /** Bytes of the write in flight that the kernel has not taken; it falls while the peer reads, however slowly. */
   get unsentBytes(): number {
-    const { _handle: handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } | null };
-    return handle?.writeQueueSize ?? 0;
+    const { _handle: handle } = this.#socket as unknown as { _handle?: WritingHandle | null };
+    // With TLS there are two: what is not encrypted yet, and below what the kernel has not taken.
+    return (handle?.writeQueueSize ?? 0) + (handle?._parent?.writeQueueSize ?? 0);
   }
 
   get isWriting(): boolean {

@@ -12,6 +12,7 @@ import type { Access } from './access.ts';
 import { Connection } from './connection.ts';
 import { Exchange, type Failure } from './exchange.ts';
 import type { NodeFacts } from './node-facts.ts';
+import type { NodeTls } from './node-tls.ts';
 import type { Turn } from './turn.ts';
 
 const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
@@ -22,7 +23,10 @@ const RETRY_AFTER_MS = 50;
 const MAX_SPARE = 16;
 const SPARE_FOR_MS = 10_000;
 
+/** One object for the whole run: a reload writes its fields. */
 export interface PoolOptions {
+  /** Undefined: no TLS. */
+  readonly tls?: NodeTls | undefined;
   readonly maxConnections: number;
   /** Connections out of common use, because somebody waits on them. */
   readonly maxDedicated: number;

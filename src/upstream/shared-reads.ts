@@ -5,11 +5,12 @@
  *
  *     read ─▶ SHARED ─▶ onBytes(view)    borrowed: valid until onBytes returns
  *
- * For connections we open, Node offers this as the documented `onread` option. For connections we accept it does not,
- * so the accepted handle is moved into a socket that has it; where that is not possible (no such handle, TLS) the
- * ordinary 'data' event serves, and nothing but speed is lost.
+ * For connections we open, Node offers this as the documented `onread` option, with TLS too. For connections we accept
+ * it does not, so the accepted handle is moved into a socket that has it; where that is not possible (no such handle,
+ * TLS) the ordinary 'data' event serves, and nothing but speed is lost.
  */
 import { connect, Socket, type TcpSocketConnectOpts } from 'node:net';
+import { type ConnectionOptions, connect as connectSecure, TLSSocket } from 'node:tls';
 import { completeRun } from './batch.ts';
 
 const SHARED = Buffer.alloc(64 * 1024);
@@ -21,11 +22,22 @@ export function connectSharing(options: TcpSocketConnectOpts, onBytes: OnBytes):
   return connect({ ...options, onread: readInto(onBytes) });
 }
 
+/** The same over TLS; 'secureConnect' tells that it may be used. */
+export function connectSharingSecure(options: ConnectionOptions, onBytes: OnBytes): Socket {
+  // The types do not know that it takes this option of net.connect.
+  const withBuffer = { ...options, onread: readInto(onBytes) };
+  return connectSecure(withBuffer);
+}
+
 /** The accepted connection as a socket whose bytes go to `onBytes`; it was accepted paused, and nobody read from it. */
 export function adoptSharing(accepted: Socket, onBytes: OnBytes): Socket {
   const holder = accepted as unknown as { _handle: object | null };
   const handle = holder._handle;
-  if (handle === null || typeof (handle as { useUserBuffer?: unknown }).useUserBuffer !== 'function') {
+  if (
+    accepted instanceof TLSSocket ||
+    handle === null ||
+    typeof (handle as { useUserBuffer?: unknown }).useUserBuffer !== 'function'
+  ) {
     return accepted.on('data', (chunk: Buffer) => workOff(chunk, onBytes));
   }
   holder._handle = null;

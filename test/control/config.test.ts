@@ -41,6 +41,7 @@ describe('loadConfig', () => {
     assert.deepEqual(config.listen, { host: '127.0.0.1', port: 6380, drain_ms: 5000 });
     assert.deepEqual(config.cluster, {
       nodes: ['127.0.0.1:7000'],
+      tls: { enabled: false },
       nat_map: {},
       refresh_interval_ms: 15000,
       connections_per_node: 4,
@@ -221,9 +222,32 @@ describe('loadConfig', () => {
       ['listen.announce must be host:port, [host]:port for IPv6: current value is "redis.example.com"'],
     ],
     [
+      'TLS towards clients without a key, and without whom to trust',
+      `${NODES}listen: {tls: {cert_file: c, require_client_cert: true}}`,
+      ['listen.tls.key_file must be a path: it is not set'],
+    ],
+    [
+      'certificates of clients that nobody signs',
+      `${NODES}listen: {tls: {cert_file: c, key_file: k, require_client_cert: true}}`,
+      ['listen.tls.ca_file must be a path when require_client_cert is true: it is not set'],
+    ],
+    [
+      'half a certificate towards nodes, and an address for a name',
+      'cluster: {nodes: [a:1], tls: {enabled: yes, cert_file: c, server_name: 10.0.0.1}}',
+      [
+        'cluster.tls.enabled must be true or false: current value is "yes"',
+        'cluster.tls.server_name must be a host name: current value is "10.0.0.1"',
+      ],
+    ],
+    [
+      'a key without a certificate',
+      'cluster: {nodes: [a:1], tls: {key_file: k}}',
+      ['cluster.tls.cert_file must be a path when key_file is set: it is not set'],
+    ],
+    [
       'an unknown key',
       `${NODES}listen: {prot: 1}`,
-      ['listen.prot is not a key here: known are host, port, announce, drain_ms'],
+      ['listen.prot is not a key here: known are host, port, announce, tls, drain_ms'],
     ],
     ['an unknown section', `${NODES}admin: {port: 1}`, [`admin is not a key here: known are ${sections}`]],
     ['a section that is a list', `${NODES}log: [a]`, ['log must be a map: current value is a list']],

@@ -67,6 +67,7 @@ const ERRORS: [name: string, bytes: string, error: string | undefined][] = [
 
 /** Where Redis reads on: our own refusals. */
 const OWN_ERRORS: [name: string, bytes: string, error: string][] = [
+  ['TLS', '\x16\x03\x01\x02\x00', PROTOCOL.tlsNotSpoken],
   ['a bulk longer than announced', '*1\r\n$1\r\nab\r\n', PROTOCOL.bulkNotTerminated],
   ['a bulk shorter than announced', '*1\r\n$3\r\na\r\n*1\r\n', PROTOCOL.bulkNotTerminated],
   ['no line feed behind a bulk', '*1\r\n$1\r\na\rx', PROTOCOL.bulkNotTerminated],

@@ -49,6 +49,11 @@ export class RawClient {
     return new RawClient(socket);
   }
 
+  /** Over a connection that is ready: TLS, say. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket);
+  }
+
   /** Sends bytes as they are; false when the socket has had enough for now. */
   send(bytes: Buffer | string): boolean {
     return this.#socket.write(bytes);

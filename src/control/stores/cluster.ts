@@ -12,7 +12,8 @@
 import { once } from 'node:events';
 import { Cluster, type Redis } from 'ioredis';
 import { type Sha, shaOf } from '../../script/sha.ts';
-import type { HostPort } from '../host-port.ts';
+import { tlsOptionsFor } from '../../upstream/node-tls.ts';
+import type { ClusterAccess } from '../cluster-access.ts';
 import {
   type Announcement,
   formatStamp,
@@ -55,11 +56,7 @@ local held = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 if held < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end
 return 1`;
 
-export interface ClusterStoreOptions {
-  readonly seeds: readonly HostPort[];
-  readonly natMap: ReadonlyMap<string, HostPort>;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
+export interface ClusterStoreOptions extends ClusterAccess {
   readonly prefix: string;
   readonly onDamaged: OnDamaged;
 }
@@ -67,7 +64,8 @@ export interface ClusterStoreOptions {
 export class ClusterStore implements ScriptStore {
   readonly name: string;
   readonly #options: ClusterStoreOptions;
-  readonly #cluster: Cluster;
+  #cluster: Cluster;
+  #onAnnouncement: ((announcement: Announcement) => void) | undefined;
   readonly #entries: string;
   readonly #epochKey: string;
   readonly #channel: string;
@@ -84,14 +82,28 @@ export class ClusterStore implements ScriptStore {
 
   /** Subscribes too, as soon as it can: without the channel everything works, only later. */
   async open(onAnnouncement: (announcement: Announcement) => void): Promise<void> {
+    this.#onAnnouncement = onAnnouncement;
+    const cluster = this.#cluster;
+    this.#connect();
+    if (cluster.status !== 'ready') await once(cluster, 'ready', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  }
+
+  /** The cluster is reached otherwise from now on; what is under way fails and is repeated by the keeper. */
+  reach(access: ClusterAccess): void {
+    const old = this.#cluster;
+    this.#cluster = connectTo(access);
+    if (this.#onAnnouncement !== undefined) this.#connect();
+    old.disconnect();
+  }
+
+  #connect(): void {
     const cluster = this.#cluster;
     cluster.on('message', (channel: string, message: string) => {
       const announcement = channel === this.#channel ? parseAnnouncement(message) : undefined;
-      if (announcement !== undefined) onAnnouncement(announcement);
+      if (announcement !== undefined) this.#onAnnouncement?.(announcement);
     });
     cluster.on('ready', () => void cluster.subscribe(this.#channel).catch(() => {}));
     cluster.connect().catch(() => {});
-    if (cluster.status !== 'ready') await once(cluster, 'ready', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   }
 
   async epoch(): Promise<number> {
@@ -176,7 +188,7 @@ export class ClusterStore implements ScriptStore {
   }
 }
 
-function connectTo({ seeds, natMap, username, password }: ClusterStoreOptions): Cluster {
+function connectTo({ seeds, natMap, username, password, tls }: ClusterAccess): Cluster {
   const cluster = new Cluster(
     seeds.map(({ host, port }) => ({ host, port })),
     {
@@ -187,9 +199,12 @@ function connectTo({ seeds, natMap, username, password }: ClusterStoreOptions): 
       slotsRefreshInterval: SLOTS_REFRESH_MS,
       maxRedirections: 4,
       natMap: Object.fromEntries(natMap),
+      // ioredis would ask for the address first, and hold that against the certificate instead of the name.
+      ...(tls === undefined ? {} : { dnsLookup: (host, callback) => callback(null, host) }),
       redisOptions: {
         ...(username === undefined ? {} : { username }),
         ...(password === undefined ? {} : { password }),
+        ...(tls === undefined ? {} : { tls: tlsOptionsFor(tls) }),
         connectTimeout: TIMEOUT_MS,
         commandTimeout: TIMEOUT_MS,
         autoResendUnfulfilledCommands: false,

@@ -88,7 +88,9 @@ export class StoreKeeper implements ScriptKeeper {
       store: this.#store,
       health: this.#health,
       counters: this.#counters,
-      maxEvalBytesPerDay: options.maxEvalBytesPerDay,
+      get maxEvalBytesPerDay() {
+        return options.maxEvalBytesPerDay;
+      },
       now: this.#now,
       onEpoch: (epoch) => this.#see(epoch),
     });
