@@ -1,8 +1,9 @@
 /**
  * `evalgate dev`: a real cluster on this machine and the proxy in front of it, to try things out. Called by cli.ts.
- * Until all is up, a signal ends the process at once and LocalCluster's cleaner leaves nothing behind; after that it
- * ends in good order.
+ * Until all is up, a signal ends the process and LocalCluster's cleaner leaves nothing behind; after that it ends in
+ * good order.
  */
+import { constants } from 'node:os';
 import { type CliIo, EXIT } from './cli-io.ts';
 import { parseOptions, wholeNumber } from './cli-options.ts';
 import { configFrom } from './config.ts';
@@ -34,6 +35,7 @@ export async function runDev(argv: readonly string[], io: CliIo): Promise<number
   const masters = wholeNumber('masters', options.masters, [1, 16]);
   const replicas = wholeNumber('replicas', options.replicas, [0, 4]);
   io.out(`Starting a cluster of ${plural(masters, 'master')} and ${plural(masters * replicas, 'replica')} …\n`);
+  const stopEnding = endOnSignal();
   const cluster = await LocalCluster.start({ masters, replicas, nodeTimeoutMs: NODE_TIMEOUT_MS });
   try {
     const config = configFrom({
@@ -42,6 +44,7 @@ export async function runDev(argv: readonly string[], io: CliIo): Promise<number
       log: { level: 'warn', format: 'pretty' },
     });
     const proxy = await ProxyServer.start(config, createLogger(config.log));
+    stopEnding();
     io.out(greeting(proxy.address, cluster));
     await io.untilStopSignal();
     await proxy.stop();
@@ -49,6 +52,19 @@ export async function runDev(argv: readonly string[], io: CliIo): Promise<number
     await cluster.stop();
   }
   return EXIT.ok;
+}
+
+/**
+ * A stop signal ends the process, but not in the middle of a step: a server that was spawned has its pid written down,
+ * by which the cleaner finds it. Gives what ends this.
+ */
+function endOnSignal(): () => void {
+  const end = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.off(signal, end);
+  };
 }
 
 function greeting({ host, port }: { readonly host: string; readonly port: number }, cluster: LocalCluster): string {
