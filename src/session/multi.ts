@@ -7,6 +7,7 @@ import { ANY_SLOT, type CallPlan, type Plan, type TransactionPlan } from '../pla
 import { OK } from '../resp/encode.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
+import type { Identity } from '../upstream/access.ts';
 import { withBody } from '../upstream/call-sender.ts';
 import { runLocal } from './local-commands.ts';
 import type { Session } from './session.ts';
@@ -46,7 +47,11 @@ export function dispatchQueued(session: Session, transaction: Transaction, plan:
     case 'forward':
       return transaction.queue(plan.slot, command, request.copy().bytes);
     case 'call':
-      return transaction.queue(plan.keyCount === 0 ? ANY_SLOT : plan.slot, command, callFrame(plan, request));
+      return transaction.queue(
+        plan.keyCount === 0 ? ANY_SLOT : plan.slot,
+        command,
+        callFrame(plan, request, session.standing.access.identity),
+      );
     case 'local':
       // QUIT or RESET; what RESET forgets must have its replies first.
       if (session.inFlightCount > 0 && plan.command.name === 'reset') return session.dispatchWhenIdle(request);
@@ -59,8 +64,8 @@ export function dispatchQueued(session: Session, transaction: Transaction, plan:
 }
 
 /** C5: a call by sha goes up with the body, because inside EXEC no NOSCRIPT can be healed. */
-function callFrame({ script, form, isReadOnly }: CallPlan, request: Request): Buffer {
-  const isBySha = form === 'evalsha' && script !== undefined;
+function callFrame({ script, form, isReadOnly }: CallPlan, request: Request, { mayOnlyEvalsha }: Identity): Buffer {
+  const isBySha = form === 'evalsha' && script !== undefined && !mayOnlyEvalsha;
   return isBySha ? withBody(request, script, isReadOnly) : request.copy().bytes;
 }
 

@@ -14,6 +14,7 @@ import { judge, type Verdict } from '../plan/judge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Failure } from '../upstream/exchange.ts';
+import { failureLine } from './failure-line.ts';
 import type { Session } from './session.ts';
 
 /** Refusals that say where or when to try again. */
@@ -81,6 +82,7 @@ export class Reroute {
 
   /** There was no reply, and it did not run or only reads. */
   failed(failure: Failure): void {
+    if (failure.kind === 'refused') return this.#giveUp(failureLine(failure));
     void this.#session.runtime.refresh(undefined);
     this.#reply = failure.kind === 'not_sent' ? undefined : this.#reply;
     this.#wait(LOOK_AGAIN_MS);

@@ -120,6 +120,29 @@ describe('RESP3', () => {
     );
   });
 
+  it('a transaction, and a watch that a change of protocol breaks', async () => {
+    assert.deepEqual((await client.pipeline([['MULTI'], ['GET', K1], ['EXEC']])).map(String), [
+      OK,
+      '+QUEUED\r\n',
+      '*1\r\n_\r\n',
+    ]);
+    const replies = await client.pipeline([
+      ['WATCH', K1],
+      ['HELLO', 2],
+      ['MULTI'],
+      ['SET', K1, 'v'],
+      ['EXEC'],
+      ['WATCH', K1],
+      ['HELLO', 3],
+      ['MULTI'],
+      ['SET', K1, 'v'],
+      ['EXEC'],
+    ]);
+    assert.deepEqual([replies[4], replies[9]].map(String), ['*-1\r\n', '_\r\n']);
+    assert.equal(await text(`GET ${K1}`), '_\r\n');
+    assert.equal(await text(`BLPOP ${K1} 0.01`), '_\r\n');
+  });
+
   it('a change of protocol waits for what is in flight: the order of writes holds', async () => {
     const commands: (string | number)[][] = [];
     for (let i = 0; i < 200; i++) {
