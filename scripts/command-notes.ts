@@ -17,7 +17,6 @@ export const NOTES: Readonly<Record<string, string>> = {
   flushall: 'Not one moment: shards are emptied one by one.',
   flushdb: 'Not one moment: shards are emptied one by one.',
   'config|set': 'A node that cannot be reached makes the reply an error; the others are set.',
-  'slowlog|len': '`SLOWLOG GET` shows one node only.',
 
   scan: 'One cursor walks all shards: it holds the index of the shard and the cursor of its master. `COUNT` counts for each step on one shard. While slots move between shards a key may be missed or come twice.',
   randomkey:
@@ -51,7 +50,6 @@ export const NOTES: Readonly<Record<string, string>> = {
   'pubsub|numpat':
     'The sum over all nodes, replicas too. A pattern that clients have at several nodes counts at each of them, and one that can match keyspace notifications counts at every master.',
   'config|get': 'Of one node. `CONFIG SET` goes to all.',
-  'slowlog|get': 'Of one node.',
   'function|list':
     'Of one master: `FUNCTION LOAD` goes to all, and a master that joins or comes back without the libraries gets them.',
   'function|dump': 'Of one master, as `FUNCTION LIST`.',
@@ -89,6 +87,8 @@ export const NOTES: Readonly<Record<string, string>> = {
   'acl|save': 'Every node writes its own file.',
   'acl|log': 'The count is for each node. `RESET` empties all.',
 
+  'slowlog|get':
+    "evalgate's own slow log: the last 128 requests that a node took 10 ms or longer for. Entries have Redis's six elements; which node and which script stands in `/api/slowlog` of the admin port.",
   asking: 'OK, without effect: evalgate follows redirects itself.',
   readonly: 'OK, without effect: reads go to masters.',
   readwrite: 'OK, without effect.',

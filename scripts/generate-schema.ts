@@ -28,6 +28,7 @@ const SECTION_WHY: Readonly<Record<keyof typeof SECTIONS, string>> = {
   cluster: 'The Redis or Valkey Cluster behind evalgate',
   scripting: 'Lua scripts',
   limits: 'Every buffer, queue and wait has a limit; at it there is backpressure or a clear error, never growth',
+  admin: 'Health, metrics and an API over HTTP',
   log: 'Log lines go to stdout; secrets and key values are never written',
 };
 

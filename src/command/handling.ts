@@ -67,6 +67,11 @@ export const HANDLING: readonly HandlingRow[] = [
     handling: 'client',
     reason: 'clients end here, no node knows them',
   },
+  {
+    names: ['slowlog|get', 'slowlog|len', 'slowlog|reset'],
+    handling: 'local',
+    reason: "evalgate's own slow log: all requests, whichever node was slow",
+  },
   { names: ['client|help'], handling: 'any', reason: 'a text' },
   {
     names: ['client'],

@@ -69,11 +69,6 @@ export const OVERRIDES: readonly Override[] = [
     change: { requestPolicy: 'all_nodes', responsePolicy: 'agg_sum' },
     reason: 'the tips say all_succeeded, but the reply is the number of series reset: a sum',
   },
-  {
-    name: 'slowlog|get',
-    change: ONE_NODE,
-    reason: 'entries of many nodes under one count and colliding ids: one node answers',
-  },
   ...['save', 'bgsave', 'bgrewriteaof'].map((name) => ({
     name,
     change: ALL_SUCCEED,

@@ -6,6 +6,7 @@
  * key specifications, subcommands) is taken from the shipped row of the same name.
  */
 import { lowerCaseByte } from '../resp/bytes.ts';
+import { COMMAND_CLASSES, classOf } from './command-class.ts';
 import { specsFromReply } from './from-reply.ts';
 import { GENERATED } from './generated.ts';
 import { type Handling, handlingOf } from './handling.ts';
@@ -21,6 +22,8 @@ export class Command {
   readonly word: string;
   readonly arity: number;
   readonly handling: Handling;
+  /** Index among COMMAND_CLASSES: what its requests are counted as. */
+  readonly classIndex: number;
   readonly isReadonly: boolean;
   readonly isWrite: boolean;
   /** Index of the only key; 0 when the keys need a look at the key specifications, or there are none. */
@@ -34,6 +37,7 @@ export class Command {
     this.word = spec.name.slice(spec.name.indexOf('|') + 1);
     this.arity = spec.arity;
     this.handling = handlingOf(spec);
+    this.classIndex = COMMAND_CLASSES.indexOf(classOf(spec, this.handling));
     this.isReadonly = spec.flags.includes('readonly');
     this.isWrite = spec.flags.includes('write');
     this.hasKeys = spec.keySpecs.length > 0;

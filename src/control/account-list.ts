@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { OperatorError } from '../base/operator-error.ts';
 import { type AccountEntry, Accounts } from '../session/accounts.ts';
 import type { Config } from './config.ts';
+import { type Change, MASK } from './config-diff.ts';
 
 /** Throws an OperatorError that names every password file that cannot be used. */
 export function accountsFrom({ accounts }: Pick<Config, 'accounts'>): Accounts {
@@ -19,6 +20,11 @@ export function accountsFrom({ accounts }: Pick<Config, 'accounts'>): Accounts {
     throw new OperatorError('EVALGATE_CONFIG', `Cannot use the accounts of the config: ${problems.join('; ')}`);
   }
   return new Accounts(entries);
+}
+
+/** That passwords changed in their files: the lists were made from the same config. */
+export function changedPasswords(before: Accounts, now: Accounts): Change[] {
+  return now.equals(before) ? [] : [{ key: 'accounts', from: MASK, to: MASK }];
 }
 
 /** The files that hold passwords. */

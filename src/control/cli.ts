@@ -27,6 +27,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<CliCommand>>> = {
     const { runCheck, CHECK_HELP } = await import('./check-command.ts');
     return { help: CHECK_HELP, run: runCheck };
   },
+  top: async () => {
+    const { runTop, TOP_HELP } = await import('./top-command.ts');
+    return { help: TOP_HELP, run: runTop };
+  },
 };
 
 const HELP = `evalgate: a cluster-aware scripting proxy for Redis and Valkey Cluster
@@ -35,6 +39,7 @@ Usage:
   evalgate serve --config FILE [--check-config]               run the proxy
   evalgate dev [--port 6380] [--masters 3] [--replicas 1]     try it: a local cluster with the proxy in front
   evalgate check [--profile P] [--format F] PATH…             apply the Lua checks to files and folders
+  evalgate top [--url URL] [--token-file FILE] [--once]       watch a running evalgate by its admin port
   evalgate --version
   evalgate --help, evalgate COMMAND --help
 `;

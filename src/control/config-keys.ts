@@ -53,6 +53,23 @@ export function integer(options: Common<number> & { readonly min: number; readon
   return schema;
 }
 
+/** A whole number that need not be there. */
+export function optionalInteger(options: {
+  readonly min: number;
+  readonly max: number;
+  readonly why: string;
+  readonly example: number;
+  readonly needsRestart?: boolean;
+}) {
+  const { min, max } = options;
+  const range = `${min} to ${max}`;
+  const error = (issue: { readonly code?: string | undefined }) =>
+    issue.code === 'invalid_type' ? `must be a whole number, ${range}` : `must be ${range}`;
+  const schema = z.int({ error }).min(min, { error }).max(max, { error }).optional().describe(options.why);
+  FACTS.add(schema, { wanted: range, example: options.example, ...restartOf(options) });
+  return schema;
+}
+
 export function flag(options: Common<boolean>) {
   const wanted = 'true or false';
   const schema = z

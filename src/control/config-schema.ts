@@ -16,6 +16,7 @@ import {
   type KeyFacts,
   listenTls,
   optionalAddress,
+  optionalInteger,
   optionalText,
   pathList,
   scriptStore,
@@ -203,6 +204,28 @@ const limits = z.strictObject({
   }),
 });
 
+const admin = z.strictObject({
+  port: optionalInteger({
+    min: 0,
+    max: 65535,
+    example: 6381,
+    needsRestart: true,
+    why: 'HTTP port for health, metrics and the API (docs/admin.md); off without it, 0 picks a free one, which the log tells',
+  }),
+  token: optionalText({
+    why: 'Bearer token that the admin port wants for everything but /healthz and /readyz',
+    isSecret: true,
+    needsRestart: true,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the config file's own syntax
+    example: '${EVALGATE_ADMIN_TOKEN}',
+  }),
+  host: text({
+    default: '127.0.0.1',
+    why: 'Address of the admin port; give it a token when others can reach it',
+    needsRestart: true,
+  }),
+});
+
 const log = z.strictObject({
   level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
@@ -223,7 +246,7 @@ const accounts = accountList({
 export const TOP_LEVEL = { accounts } as const;
 
 /** The sections in the order of the reference page. */
-export const SECTIONS = { listen, cluster, scripting, limits, log } as const;
+export const SECTIONS = { listen, cluster, scripting, limits, admin, log } as const;
 
 export type SectionName = keyof typeof SECTIONS;
 
@@ -246,6 +269,7 @@ export const configSchema = z.strictObject({
   scripting: scripting.prefault({}),
   accounts,
   limits: limits.prefault({}),
+  admin: admin.prefault({}),
   log: log.prefault({}),
 });
 

@@ -13,31 +13,34 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { Redirect } from '../cluster/redirect.ts';
 import { EMPTY_TOPOLOGY, type Node, type Topology } from '../cluster/topology.ts';
-import { type CommandTable, SHIPPED_TABLE, tableFromReply } from '../command/table.ts';
-import { Planner } from '../plan/planner.ts';
-import { CheckCounters, ScriptChecks } from '../plan/script-checks.ts';
+import type { Planner } from '../plan/planner.ts';
+import { CheckCounters } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import type { Accounts } from '../session/accounts.ts';
 import { Clients } from '../session/clients.ts';
 import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
 import { Logins } from '../session/logins.ts';
-import type { Limits, Runtime, ScriptKeeper } from '../session/runtime.ts';
+import type { Limits, ScriptKeeper } from '../session/runtime.ts';
+import { Statistics } from '../session/statistics.ts';
 import { type Access, Identities } from '../upstream/access.ts';
 import { FrontDoor } from '../upstream/front-door.ts';
 import type { PoolOptions } from '../upstream/pool.ts';
 import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
-import { accountsFrom } from './account-list.ts';
+import { accountsFrom, changedPasswords } from './account-list.ts';
+import type { AdminServer } from './admin/admin-server.ts';
+import { RecentEvents } from './admin/recent-events.ts';
+import type { AdminSource } from './admin/source.ts';
 import { clusterAccess } from './cluster-access.ts';
 import type { Config } from './config.ts';
-import { type Change, MASK } from './config-diff.ts';
 import { ControlClients } from './control-clients.ts';
 import { FunctionSync } from './function-sync.ts';
 import { parseHostPort } from './host-port.ts';
 import { NodeArrivals } from './node-arrivals.ts';
 import { NodeWatch } from './node-watch.ts';
 import { PeerLog } from './peer-log.ts';
+import { Planning } from './planning.ts';
 import { assertRoomFor, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
@@ -45,16 +48,19 @@ import { ScriptMemory } from './script-memory.ts';
 import { ScriptWarmer } from './script-warmer.ts';
 import { limitsFrom, policyFrom, poolOptionsFrom, reachOf, topologySettingsFrom } from './settings.ts';
 import { SlowScripts } from './slow-scripts.ts';
+import type { StoreCounters } from './stores/store-counters.ts';
 import { changedFiles, readTls, type TlsSettings } from './tls-files.ts';
 import { TopologySource } from './topology-source.ts';
 
 export type { ReloadOutcome } from './reload.ts';
 
-export class ProxyServer implements Runtime {
+export class ProxyServer implements AdminSource {
   readonly turn = new Turn();
   readonly counters = new Counters();
   readonly clients = new Clients();
   readonly checkCounters = new CheckCounters();
+  readonly events: RecentEvents;
+  readonly statistics: Statistics;
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
   readonly warming: ScriptWarmer;
@@ -64,33 +70,28 @@ export class ProxyServer implements Runtime {
   readonly logins: Logins;
   readonly limits: Limits;
   topology: Topology = EMPTY_TOPOLOGY;
-  planner: Planner;
-  serverVersion = '7.0.0';
   address: ListenAddress = { host: '', port: 0 };
   #config: Config;
   readonly #poolOptions: PoolOptions;
   readonly #reloader: Reloader;
-  readonly #log: Logger;
+  readonly log: Logger;
   readonly #controls: ControlClients;
   readonly #door: FrontDoor;
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
   readonly #arrivals: NodeArrivals;
-  readonly #slowScripts: SlowScripts;
+  readonly slowScripts: SlowScripts;
   readonly #listener: Listener;
-  readonly #refusalLog: RefusalLog;
   readonly #peerLog: PeerLog;
   #tls: TlsSettings;
   #stopping: Promise<void> | undefined;
   #isServing = false;
   #isStopping = false;
+  #admin: AdminServer | undefined;
   readonly #scripts: ScriptMemory;
-  /** Of the policy and command table in force. */
-  #checks: ScriptChecks;
+  readonly planning: Planning;
   /** Settles when the commands of the cluster are known, or nobody tells. */
   #learning: Promise<void> = Promise.resolve();
-  /** The COMMAND reply that the planner in force was made from. */
-  #commands = '';
 
   /**
    * Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError.
@@ -99,6 +100,7 @@ export class ProxyServer implements Runtime {
   static async start(config: Config, log: Logger, readConfig?: () => Config): Promise<ProxyServer> {
     const proxy = new ProxyServer(config, log, readConfig);
     try {
+      await proxy.#startAdmin();
       await proxy.#source.refresh(undefined);
       // Another command table would judge every script anew, and forget which were refused.
       await proxy.#learning;
@@ -118,7 +120,7 @@ export class ProxyServer implements Runtime {
 
   private constructor(config: Config, log: Logger, readConfig: (() => Config) | undefined) {
     this.#config = config;
-    this.#log = log;
+    this.log = log;
     this.limits = limitsFrom(config);
     this.#tls = readTls(config);
     const access = clusterAccess(config, this.#tls.nodes);
@@ -129,7 +131,8 @@ export class ProxyServer implements Runtime {
     });
     this.registry = this.#scripts.registry;
     this.keeper = this.#scripts.keeper;
-    this.#refusalLog = new RefusalLog(log);
+    this.events = new RecentEvents(new RefusalLog(log));
+    this.statistics = new Statistics(this.turn, this.events);
     this.#peerLog = new PeerLog(log);
     this.#reloader = new Reloader({
       log,
@@ -137,10 +140,15 @@ export class ProxyServer implements Runtime {
       current: () => this.#config,
       prepare: (next) => this.#prepare(next),
     });
-    this.#checks = this.#checksFor(SHIPPED_TABLE, config);
-    this.planner = this.#plannerFor(SHIPPED_TABLE);
     this.#poolOptions = poolOptionsFrom(config, access);
     this.#controls = new ControlClients(access, (address) => this.#arrivals.suspect(address));
+    this.planning = new Planning(config, {
+      registry: this.registry,
+      events: this.events,
+      counters: this.checkCounters,
+      clients: this.#controls,
+      log,
+    });
     this.identities = new Identities({ username: access.username, password: access.password });
     this.upstream = new Upstream({
       turn: this.turn,
@@ -179,7 +187,7 @@ export class ProxyServer implements Runtime {
     const owesFlush = (node: Node) => upstream.factsOf(node).owesFlush;
     this.warming = new ScriptWarmer({ clients, registry, log, owesFlush });
     this.functions = new FunctionSync({ clients, log, topology: () => this.topology });
-    this.#slowScripts = new SlowScripts({ maxRunMs: config.scripting.max_run_ms, upstream, clients, log });
+    this.slowScripts = new SlowScripts({ maxRunMs: config.scripting.max_run_ms, upstream, clients, log });
     this.#arrivals = new NodeArrivals({ clients, onArrival: (node) => this.#onArrival(node) });
     this.#listener = new Listener(this);
     this.#useListenTls();
@@ -199,17 +207,18 @@ export class ProxyServer implements Runtime {
   async #stop(): Promise<void> {
     const { drain_ms: drainMs } = this.#config.listen;
     const isListening = this.address.port > 0;
-    if (isListening) this.#log.info({ clients: this.counters.clients, drain_ms: drainMs }, 'draining');
+    if (isListening) this.log.info({ clients: this.counters.clients, drain_ms: drainMs }, 'draining');
     // Requests may still wait for a failover: the topology is followed until the last is answered.
     await this.#listener.stop(drainMs);
     this.#isStopping = true;
     this.#source.stop();
     await this.#scripts.stop();
-    for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.#slowScripts]) part.stop();
+    for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.slowScripts]) part.stop();
     this.#door.close();
     this.upstream.destroy();
     this.#controls.close();
-    this.#log.info('stopped');
+    await this.#admin?.stop();
+    this.log.info('stopped');
   }
 
   /**
@@ -225,18 +234,20 @@ export class ProxyServer implements Runtime {
   async #prepare(next: Config): Promise<Prepared> {
     const { registry, topology } = this;
     const tls = readTls(next);
-    const checks = this.#checksFor(this.planner.table, next);
+    const checks = this.planning.checksFor(next);
     const accounts = accountsFrom(next);
     const paths = next.scripting.preload;
-    const scripts = await preloadNew({ paths, registry, topology, checks, clients: this.#controls, log: this.#log });
+    const scripts = await preloadNew({ paths, registry, topology, checks, clients: this.#controls, log: this.log });
     const loaded = scripts.map(({ path, sha }) => ({
       key: `scripting.preload ${path}`,
       from: 'not loaded',
       to: sha,
     }));
     const tlsChanges = changedFiles(this.#tls.files, tls.files);
+    const isOtherList = !isDeepStrictEqual(next.accounts, this.#config.accounts);
+    const passwordChanges = isOtherList ? [] : changedPasswords(this.logins.accounts, accounts);
     return {
-      fileChanges: [...tlsChanges, ...this.#passwordChanges(next, accounts), ...loaded],
+      fileChanges: [...tlsChanges, ...passwordChanges, ...loaded],
       commit: () => {
         assertRoomFor(scripts, registry, next.scripting.registry_max_bytes);
         this.#use(next, tls);
@@ -244,12 +255,6 @@ export class ProxyServer implements Runtime {
         registerPreloaded(scripts, { registry });
       },
     };
-  }
-
-  /** Passwords that changed in a file, while the config is as it was. */
-  #passwordChanges(next: Config, accounts: Accounts): Change[] {
-    const isSame = !isDeepStrictEqual(next.accounts, this.#config.accounts) || accounts.equals(this.logins.accounts);
-    return isSame ? [] : [{ key: 'accounts', from: MASK, to: MASK }];
   }
 
   /** Goes by another config from now on. */
@@ -260,10 +265,10 @@ export class ProxyServer implements Runtime {
     this.#config = config;
     this.#tls = tls;
     Object.assign(this.limits, limitsFrom(config));
-    this.#log.level = config.log.level;
+    this.log.level = config.log.level;
     this.#scripts.resize(config);
-    this.#slowScripts.use(config.scripting.max_run_ms);
-    if (!isDeepStrictEqual(policyFrom(before), policyFrom(config))) this.#useTable(this.planner.table);
+    this.slowScripts.use(config.scripting.max_run_ms);
+    if (!isDeepStrictEqual(policyFrom(before), policyFrom(config))) this.planning.use(config);
     if (hasNewFiles('listen.tls') || !isDeepStrictEqual(before.listen.tls, config.listen.tls)) this.#useListenTls();
     const access = clusterAccess(config, this.#tls.nodes);
     Object.assign(this.#poolOptions, poolOptionsFrom(config, access));
@@ -278,8 +283,32 @@ export class ProxyServer implements Runtime {
   #useListenTls(): void {
     this.#listener.useTls(this.#tls.listen);
     for (const { key, path, dateProblem } of this.#tls.files) {
-      if (dateProblem !== undefined) this.#log.warn({ key, path, problem: dateProblem }, 'a certificate is not valid');
+      if (dateProblem !== undefined) this.log.warn({ key, path, problem: dateProblem }, 'a certificate is not valid');
     }
+  }
+
+  /** Where the admin port is served, when it is. */
+  get adminAddress(): ListenAddress | undefined {
+    return this.#admin?.address;
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get storeCounters(): StoreCounters {
+    return this.#scripts.counters;
+  }
+
+  ping(node: Node): Promise<unknown> {
+    return this.#controls.call(node, 'PING');
+  }
+
+  /** First of all: while the cluster is waited for, somebody wants to know why. Loaded only when it is wanted. */
+  async #startAdmin(): Promise<void> {
+    if (this.#config.admin.port === undefined) return;
+    const { AdminServer } = await import('./admin/admin-server.ts');
+    this.#admin = await AdminServer.start(this);
   }
 
   locate(redirect: Redirect, answering: Node): Node | undefined {
@@ -288,6 +317,14 @@ export class ProxyServer implements Runtime {
 
   refresh(first: Node | undefined): Promise<void> {
     return this.#source.refresh(first);
+  }
+
+  get planner(): Planner {
+    return this.planning.planner;
+  }
+
+  get serverVersion(): string {
+    return this.planning.serverVersion;
   }
 
   get announced(): ListenAddress | undefined {
@@ -306,17 +343,7 @@ export class ProxyServer implements Runtime {
   }
 
   onFault(error: unknown): void {
-    this.#log.error({ err: error }, 'a connection was closed: this is a bug in evalgate');
-  }
-
-  #checksFor(table: CommandTable, config: Config): ScriptChecks {
-    const policy = policyFrom(config);
-    return new ScriptChecks({ policy, table, events: this.#refusalLog, counters: this.checkCounters });
-  }
-
-  /** With the checks in force. */
-  #plannerFor(table: CommandTable): Planner {
-    return new Planner({ table, registry: this.registry, policy: policyFrom(this.#config), checks: this.#checks });
+    this.log.error({ err: error }, 'a connection was closed: this is a bug in evalgate');
   }
 
   /** Before the first client comes: the scripts of the store, and those that the config names. */
@@ -325,7 +352,14 @@ export class ProxyServer implements Runtime {
     const { preload: paths } = this.#config.scripting;
     if (paths.length === 0) return;
     const { registry, topology } = this;
-    await preload({ paths, registry, topology, checks: this.#checks, clients: this.#controls, log: this.#log });
+    await preload({
+      paths,
+      registry,
+      topology,
+      checks: this.planning.checks,
+      clients: this.#controls,
+      log: this.log,
+    });
   }
 
   #publish(topology: Topology): void {
@@ -333,45 +367,9 @@ export class ProxyServer implements Runtime {
     this.upstream.retain(topology);
     this.warming.onTopology(topology);
     if (this.#isServing) this.#arrivals.onTopology(topology);
-    const shards = topology.shards.map(({ primary, replicas, slotCount }) => ({
-      primary: primary.address,
-      replicas: replicas.map((node) => node.address),
-      slots: slotCount,
-    }));
-    this.#log.info({ shards }, 'topology changed');
     this.#listener.onTopology();
     this.#scripts.onTopology();
-    this.#learning = this.#learnCommands(topology);
-  }
-
-  /** The commands of the live cluster, from whichever primary answers first. */
-  async #learnCommands(topology: Topology): Promise<void> {
-    for (const { primary } of topology.shards) {
-      try {
-        const reply = await this.#controls.call(primary, 'COMMAND');
-        const info = String(await this.#controls.call(primary, 'INFO', 'server'));
-        if (this.topology !== topology) return;
-        this.#useCommands(reply);
-        this.serverVersion = /^redis_version:(\S+)/m.exec(info)?.[1] ?? this.serverVersion;
-        return;
-      } catch (error) {
-        this.#log.debug({ node: primary.address, err: error }, 'COMMAND was not answered');
-      }
-    }
-  }
-
-  /** A new table makes a new planner, which judges every script anew: only when the cluster's commands changed. */
-  #useCommands(reply: unknown): void {
-    const commands = JSON.stringify(reply);
-    if (commands === this.#commands) return;
-    this.#commands = commands;
-    this.#useTable(tableFromReply(reply));
-  }
-
-  /** With the policy in force. */
-  #useTable(table: CommandTable): void {
-    this.#checks = this.#checksFor(table, this.#config);
-    this.planner = this.#plannerFor(table);
+    this.#learning = this.planning.learn(topology, () => this.topology !== topology);
   }
 
   #onArrival(node: Node): void {
@@ -380,7 +378,8 @@ export class ProxyServer implements Runtime {
   }
 
   #onConnected(node: Node): void {
-    this.#log.info({ node: node.address }, 'node connected again');
+    this.counters.reconnects++;
+    this.log.info({ node: node.address }, 'node connected again');
     this.#arrivals.suspect(node.address);
   }
 
@@ -388,12 +387,13 @@ export class ProxyServer implements Runtime {
   #onRefused(node: Node, { identity }: Access, reason: string): void {
     const isOwn = identity.kind === 'own';
     const fields = { node: node.address, user: identity.displayName, reason };
-    this.#log[isOwn ? 'warn' : 'debug'](fields, 'a node refuses a login');
+    this.log[isOwn ? 'warn' : 'debug'](fields, 'a node refuses a login');
   }
 
   #onDisconnected(node: Node, reason: string): void {
     if (this.#isStopping) return;
-    this.#log.warn({ node: node.address, reason }, 'node connection lost');
+    this.counters.disconnects++;
+    this.log.warn({ node: node.address, reason }, 'node connection lost');
     this.#source.suspect(node);
   }
 }

@@ -172,7 +172,17 @@ export class TopologySource {
         ...this.#options.seeds.map((seed) => formatAddress(seed.host, seed.port)),
       ]),
     );
+    this.#log(topology);
     this.#options.onChange(topology);
+  }
+
+  #log({ shards }: Topology): void {
+    const seen = shards.map(({ primary, replicas, slotCount }) => ({
+      primary: primary.address,
+      replicas: replicas.map((node) => node.address),
+      slots: slotCount,
+    }));
+    this.#options.log.info({ shards: seen }, 'topology changed');
   }
 
   #report(problem: string): void {

@@ -98,6 +98,11 @@ export class ScriptChecks {
     return this.isOff ? undefined : this.#recall(sha.toLowerCase() as Sha);
   }
 
+  /** All that can be said of a script, for people, whether or not it may be refused: what is kept of a report is less. */
+  explain(script: Script): Report {
+    return check(script.body, this.#policy.checkPolicy, this.#table);
+  }
+
   /** The text that refuses the script, or undefined: then it may run. Tells of it, and in mode `observe` only tells. */
   refusalOf({ sha, report }: Checked, isReadOnlyForm: boolean): string | undefined {
     const finding = isReadOnlyForm ? report.refusalReadOnlyScript : report.findings[0];

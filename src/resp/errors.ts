@@ -33,6 +33,8 @@ export const REDIS = {
   unknownCommand: (name: string, args: string) => `ERR unknown command '${name}', with args beginning with: ${args}`,
   subscribed: (command: string) =>
     `ERR Can't execute '${command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+  slowlogCount: 'ERR count should be greater than or equal to -1',
+  slowlogSyntax: "ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.",
   helloSyntax: (option: string) => `ERR Syntax error in HELLO option '${option}'`,
   syntax: 'ERR syntax error',
   unknownSubcommand: (subcommand: string, container: string) =>

@@ -39,6 +39,7 @@ export class ScriptRegistry {
   #bytes = 0;
   #loadedBytes = 0;
   #maxBytes: number;
+  #loadedCount = 0;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -62,6 +63,23 @@ export class ScriptRegistry {
   /** Bodies and overhead of all scripts held. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Of these, what came by SCRIPT LOAD or preload. */
+  get loaded(): { readonly count: number; readonly bytes: number } {
+    return { count: this.#loadedCount, bytes: this.#loadedBytes };
+  }
+
+  /** All scripts held, so many at most: those that came by SCRIPT LOAD, then the others, the one used last first. */
+  list(limit: number): Script[] {
+    const listed: Script[] = [];
+    for (const script of this.#all()) {
+      if (listed.length >= limit) return listed;
+      if (script.origin === 'load') listed.push(script);
+    }
+    for (let script = this.#newest; script !== undefined && listed.length < limit; script = script.older)
+      listed.push(script);
+    return listed;
   }
 
   /** The script whose sha stands in bytes [start, end), in any case. */
@@ -128,6 +146,7 @@ export class ScriptRegistry {
       this.#unlink(known);
       known.origin = 'load';
       known.isAccepted = true;
+      this.#loadedCount++;
       known.epoch = Math.max(known.epoch, this.epoch);
       this.#loadedBytes += known.bytes;
       return known;
@@ -183,8 +202,12 @@ export class ScriptRegistry {
     script.place = alike === undefined ? 0 : alike.push(script) - 1;
     this.#count++;
     this.#bytes += script.bytes;
-    if (script.origin === 'load') this.#loadedBytes += script.bytes;
-    else this.#link(script);
+    if (script.origin === 'load') {
+      this.#loadedBytes += script.bytes;
+      this.#loadedCount++;
+    } else {
+      this.#link(script);
+    }
     return script;
   }
 
@@ -195,8 +218,12 @@ export class ScriptRegistry {
   /** Takes a script out, whatever its origin: it did not compile, or was evicted. */
   forget(script: Script): void {
     if (script.number < 0) return;
-    if (script.origin === 'eval') this.#unlink(script);
-    else this.#loadedBytes -= script.bytes;
+    if (script.origin === 'eval') {
+      this.#unlink(script);
+    } else {
+      this.#loadedBytes -= script.bytes;
+      this.#loadedCount--;
+    }
     this.#bytes -= script.bytes;
     this.#count--;
     this.#removeFromChain(script);

@@ -6,6 +6,7 @@
  */
 import type { Report } from '../lua/report.ts';
 import { lowerCaseByte } from '../resp/bytes.ts';
+import type { ScriptUsage } from './script-usage.ts';
 import { type Sha, shaOf } from './sha.ts';
 
 export type Origin = 'load' | 'eval';
@@ -44,6 +45,8 @@ export class Script {
   /** What the Lua checks found, and who judged: another judge judges anew. */
   checked: Checked | undefined = undefined;
   judgedBy: object | undefined = undefined;
+  /** Its calls; undefined before the first. */
+  usage: ScriptUsage | undefined = undefined;
   /** Neighbours in the registry's order of use. */
   newer: Script | undefined = undefined;
   older: Script | undefined = undefined;

@@ -15,6 +15,11 @@ export class Counters {
   noscriptHealed = 0;
   /** Calls of functions that their node lacked and was given. */
   functionsHealed = 0;
+  /** Bytes of bodies that clients sent with EVAL and nodes did not have to read. */
+  evalBytesSaved = 0;
+  /** Nodes to which the connection was lost, and those to which there is one again. */
+  disconnects = 0;
+  reconnects = 0;
   redirects = 0;
   retries = 0;
   witnesses = 0;

@@ -16,6 +16,7 @@ import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan 
 import { asReadOnly } from '../plan/read-only.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
+import { SHA_LENGTH } from '../script/sha.ts';
 import type { Access } from '../upstream/access.ts';
 import { Batch } from '../upstream/batch.ts';
 import { needsLoading, type Source, sendExchange } from '../upstream/call-sender.ts';
@@ -108,6 +109,7 @@ export class Dispatcher {
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
     if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
+    runtime.statistics.onRequest(plan, command);
     if (transaction === undefined) this.#carryOut(plan, command, request);
     else dispatchQueued(this.session, transaction, plan, request);
   }
@@ -174,7 +176,10 @@ export class Dispatcher {
     };
     this.#forward(exchange, request);
     const { call } = exchange;
-    if (call.form === 'evalsha' && call.bytesForm === 'eval') this.session.runtime.counters.noscriptPrevented++;
+    if (call.form === call.bytesForm || call.script === undefined) return;
+    const { counters } = this.session.runtime;
+    if (call.form === 'evalsha') counters.noscriptPrevented++;
+    else counters.evalBytesSaved += call.script.body.length - SHA_LENGTH;
   }
 
   /** Sends to the primary of the exchange's slot; what cannot be sent now waits among the repairs. */
@@ -197,6 +202,8 @@ export class Dispatcher {
   /** What cannot be sent at once. */
   #repair(exchange: Exchange, source: Source, cause: Cause): void {
     exchange.ownLast(copyOf(source), source.end - source.start);
+    this.session.runtime.turn.now();
+    exchange.takenUs = this.session.runtime.turn.lastUs;
     this.session.countInFlight(exchange);
     this.session.repairs.add(exchange, cause);
   }

@@ -10,6 +10,7 @@ import { runClient } from './client-commands.ts';
 import { runCluster } from './cluster-commands.ts';
 import { runLoginCommand } from './login-commands.ts';
 import type { Session } from './session.ts';
+import { slowlogReply } from './slowlog-command.ts';
 
 export function runLocal(session: Session, command: Command, request: Request): void {
   if (command.handling === 'client') return runClient(session, command, request);
@@ -26,6 +27,10 @@ export function runLocal(session: Session, command: Command, request: Request): 
     case 'quit':
       session.reply(OK);
       return session.close();
+    case 'slowlog|get':
+    case 'slowlog|len':
+    case 'slowlog|reset':
+      return session.reply(slowlogReply(session, command, request));
     default:
       return session.reply(OK);
   }

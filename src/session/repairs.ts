@@ -287,6 +287,7 @@ export class Repairs {
     const { call, connection } = repair.exchange;
     if (call?.script === undefined || connection === undefined) return this.#waitForOwner(repair, LOOK_AGAIN_MS);
     this.#session.runtime.counters.noscriptHealed++;
+    this.#session.runtime.statistics.events.onHealed(call.script, connection.node.address);
     call.mustSendBody = true;
     if (call.script.origin === 'load') connection.pool.dropAllMarks();
     else connection.pool.dropMark(call.script);

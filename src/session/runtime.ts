@@ -13,6 +13,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { Logins } from './logins.ts';
+import type { Statistics } from './statistics.ts';
 
 /** One object for the whole run: a reload writes its fields, so whoever holds it goes by the new ones at once. */
 export interface Limits {
@@ -71,6 +72,7 @@ export interface Runtime {
   readonly counters: Counters;
   /** All clients of this process, and whether they are paused. */
   readonly clients: Clients;
+  readonly statistics: Statistics;
   /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */
   readonly topology: Topology;
   readonly planner: Planner;

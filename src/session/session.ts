@@ -285,6 +285,7 @@ export class Session implements Flushable, Sink {
 
   #deliver(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     this.#inFlightBytes -= exchange.countedBytes;
+    this.runtime.statistics.onAnswer(exchange, this.client, bytes[start] === 0x2d);
     exchange.releaseBytes();
     const { part } = exchange;
     if (part === undefined) this.settle(exchange, bytes, start, end);
@@ -297,6 +298,7 @@ export class Session implements Flushable, Sink {
     if (this.#state === 'closed') return;
     const { connection } = exchange;
     if (this.#exclusive === exchange) this.#exclusive = undefined;
+    if (bytes[start] === 0x2d) this.runtime.statistics.errors.count(bytes, start, end);
     this.#replies.settle(exchange, bytes, start, end);
     this.runtime.turn.schedule(this);
     if (connection !== undefined) this.output.onReply(end - start, connection);
@@ -356,10 +358,7 @@ export class Session implements Flushable, Sink {
     if (!isOver || (this.#replies.length > 0 && !this.#owesOnlyAWait())) return;
     this.#state = 'closing';
     this.dispatcher.subscriptions?.discard();
-    if (this.#outbox.pendingBytes > 0) {
-      this.#outbox.flush();
-      return;
-    }
+    if (this.#outbox.pendingBytes > 0) return this.#outbox.flush();
     this.#intake.hangUp(this.#inputEnded);
   }
 

@@ -164,6 +164,7 @@ export class Connection implements Flushable {
     turn.schedule(this);
     exchange.connection = this;
     exchange.sinceMs = turn.now();
+    if (exchange.takenUs === 0) exchange.takenUs = turn.lastUs;
     this.#unanswered.push(exchange);
   }
 
@@ -286,6 +287,8 @@ export class Connection implements Flushable {
     if (this.state === 'closed') return;
     const wasReady = this.state === 'ready';
     this.state = 'closed';
+    // Now is when those in flight learn of it: nothing was read that would have told the time.
+    this.pool.turn.now();
     clearTimeout(this.#connectTimer);
     this.#socket.destroy();
     this.#outbox.discard();

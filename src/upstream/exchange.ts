@@ -75,6 +75,8 @@ export class Exchange {
   connection: Connection | undefined = undefined;
   /** Since when, by the turn's clock, it is the next to be answered on its connection; before that, since it was sent. */
   sinceMs = 0;
+  /** When it was taken from its client, by the turn's `lastUs`; 0 before it is sent or waits to be. */
+  takenUs = 0;
   /** The bytes of the request as it went up: [start, end) of the batch's buffer. */
   batch: Batch | undefined = undefined;
   start = 0;
@@ -113,6 +115,7 @@ export class Exchange {
     this.call = undefined;
     this.link = undefined;
     this.connection = undefined;
+    this.takenUs = 0;
     this.countedBytes = 0;
     this.start = 0;
     this.end = 0;

@@ -1,6 +1,7 @@
 /**
  * What was learned about one node, shared by all connections to it.
  */
+import { LatencyHistogram } from '../base/latency.ts';
 import type { Script } from '../script/script.ts';
 import type { Connection } from './connection.ts';
 import { RecentScripts } from './marks.ts';
@@ -13,6 +14,8 @@ export class NodeFacts {
   /** A SCRIPT FLUSH could not reach the node: it is flushed before anything else is sent there. */
   owesFlush = false;
   readonly recent = new RecentScripts();
+  /** Of everything that clients asked of this node. */
+  readonly latency = new LatencyHistogram();
   /** All connections to it, whoever's: scripts are the node's, not an identity's. */
   readonly connections = new Set<Connection>();
 

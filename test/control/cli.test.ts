@@ -42,6 +42,7 @@ describe('runCli', () => {
     ['serve', '--help'],
     ['dev', '--help'],
     ['check', '--help'],
+    ['top', '--help'],
     ['serve', '--config', 'x', '-h'],
   ]) {
     it(`helps: ${argv.join(' ')}`, async () => {
@@ -54,7 +55,8 @@ describe('runCli', () => {
 
   it('names every command in its help', async () => {
     const { out } = await run('--help');
-    for (const command of ['serve', 'dev', 'check']) assert.match(out, new RegExp(`^  evalgate ${command} `, 'm'));
+    for (const command of ['serve', 'dev', 'check', 'top'])
+      assert.match(out, new RegExp(`^  evalgate ${command} `, 'm'));
   });
 
   const wrong: [argv: string[], err: string][] = [
@@ -65,6 +67,11 @@ describe('runCli', () => {
     [['serve', '--config'], "evalgate serve: Option '--config <value>' argument missing; see evalgate serve --help\n"],
     [['serve', '--confg', 'x'], "evalgate serve: Unknown option '--confg'; see evalgate serve --help\n"],
     [['check'], 'evalgate check: a file or folder is missing; see evalgate check --help\n'],
+    [
+      ['top', '--url', 'nowhere'],
+      'evalgate top: --url must be http://host:port: current value is "nowhere"; see evalgate top --help\n',
+    ],
+    [['top', 'now'], "evalgate top: Unexpected argument 'now'; see evalgate top --help\n"],
     [['dev', 'now'], "evalgate dev: Unexpected argument 'now'; see evalgate dev --help\n"],
     [
       ['dev', '--port', '70000'],

@@ -82,6 +82,9 @@ describe('keys of the config', () => {
       'cluster.username',
       'cluster.password',
       'scripting.store',
+      'admin.port',
+      'admin.token',
+      'admin.host',
       'log.format',
     ]);
   });

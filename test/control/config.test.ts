@@ -76,6 +76,7 @@ describe('loadConfig', () => {
       redirects: 16,
       waiting_requests: 100000,
     });
+    assert.deepEqual(config.admin, { host: '127.0.0.1' });
     assert.deepEqual(config.log, { level: 'info', format: 'json' });
     assert.deepEqual(config.accounts, []);
   });
@@ -128,7 +129,7 @@ describe('loadConfig', () => {
     assert.equal(load('cluster: {nodes: ["a:1"], password: "$${HOST}"}', environment).cluster.password, '${HOST}');
   });
 
-  const sections = 'listen, cluster, scripting, limits, log, accounts';
+  const sections = 'listen, cluster, scripting, limits, admin, log, accounts';
   const problems: [name: string, yaml: string, problems: string[]][] = [
     [
       'a number out of range',
@@ -249,7 +250,17 @@ describe('loadConfig', () => {
       `${NODES}listen: {prot: 1}`,
       ['listen.prot is not a key here: known are host, port, announce, tls, drain_ms'],
     ],
-    ['an unknown section', `${NODES}admin: {port: 1}`, [`admin is not a key here: known are ${sections}`]],
+    ['an unknown section', `${NODES}workers: {count: 1}`, [`workers is not a key here: known are ${sections}`]],
+    [
+      'an admin port out of range',
+      `${NODES}admin: {port: 65536}`,
+      ['admin.port must be 0 to 65535: current value is 65536'],
+    ],
+    [
+      'an admin token that is no text',
+      `${NODES}admin: {token: 12345}`,
+      ['admin.token must be a text (in quotes when it looks like a number): current value is not shown'],
+    ],
     ['a section that is a list', `${NODES}log: [a]`, ['log must be a map: current value is a list']],
     ['a file that is a text', 'hello', ['the file must be a map: current value is "hello"']],
     ['an empty file', '', ['cluster.nodes must be a list of at least one host:port: it is not set']],

@@ -31,6 +31,35 @@ function findBody(registry: ScriptRegistry, bytes: Buffer): Script | undefined {
 }
 
 describe('ScriptRegistry', () => {
+  it('counts apart what came by SCRIPT LOAD, through promotion, forgetting and clearing', () => {
+    const { registry } = registryOf();
+    const loaded = () => [registry.loaded.count, registry.loaded.bytes];
+    const size = (text: string) => text.length + SCRIPT_OVERHEAD_BYTES;
+    registry.learn(body('return 1'));
+    const two = registry.load(body('return 22'));
+    assert.deepEqual([...loaded(), registry.count], [1, size('return 22'), 2]);
+    registry.load(body('return 1'));
+    registry.load(body('return 1'));
+    assert.deepEqual([...loaded(), registry.count], [2, size('return 22') + size('return 1'), 2]);
+    assert.ok(two);
+    registry.forget(two);
+    registry.forget(two);
+    assert.deepEqual(loaded(), [1, size('return 1')]);
+    registry.clear();
+    assert.deepEqual([...loaded(), registry.count, registry.bytes], [0, 0, 0, 0]);
+  });
+
+  it('lists loaded scripts first, then the others by their last use, up to a limit', () => {
+    const { registry } = registryOf();
+    const [a, b, c] = ['a', 'b', 'c'].map((text) => registry.learn(body(`return '${text}'`)));
+    const loaded = registry.load(body('return 1'));
+    assert.ok(a && b && c && loaded);
+    registry.touch(a);
+    assert.deepEqual(registry.list(10), [loaded, a, c, b]);
+    assert.deepEqual(registry.list(2), [loaded, a]);
+    assert.deepEqual(registry.list(0), []);
+  });
+
   it('finds by sha in any case, and not by bytes that only look alike', () => {
     const { registry } = registryOf();
     const script = registry.learn(body('return 1'));

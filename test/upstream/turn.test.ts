@@ -58,4 +58,19 @@ describe('Turn', () => {
     await nextTurn();
     assert.ok(turn.now() > first);
   });
+
+  it('tells the last reading in microseconds too, whether or not it was the one of this turn', async () => {
+    const turn = new Turn();
+    turn.now();
+    const [ms, us] = [turn.lastMs, turn.lastUs];
+    const until = performance.now() + 5;
+    while (performance.now() < until);
+    assert.deepEqual([turn.lastMs, turn.lastUs], [ms, us]);
+    turn.schedule(new Counted());
+    const passedUs = (turn.lastUs - us) | 0;
+    assert.ok(passedUs >= 5000 - 2 && passedUs < 1_000_000, String(passedUs));
+    assert.equal(turn.lastMs, turn.now());
+    assert.notEqual(turn.lastUs, 0);
+    await nextTurn();
+  });
 });
