@@ -156,6 +156,36 @@ describe('the admin port', () => {
     assert.equal((await get('/api/scripts?offset=1000')).json.scripts.length, 0);
   });
 
+  it('/api/scripts sorts by what a row shows, both ways', async () => {
+    await client.command('SCRIPT', 'LOAD', "return redis.call('GET', KEYS[1]) -- was never called");
+    await client.command('EVAL', "return redis.call('SET', KEYS[1], 'omega')", 1, 'a');
+    interface Row {
+      readonly title: string;
+      readonly sha: string;
+      readonly origin: string;
+      readonly readOnly: boolean | null;
+      readonly nodes: readonly string[];
+      readonly p99Ms: number | null;
+    }
+    const shown: Record<string, (row: Row) => string | number> = {
+      title: ({ title }) => title.toLowerCase(),
+      sha: ({ sha }) => sha,
+      origin: ({ origin }) => origin,
+      access: ({ readOnly }) => [false, true, null].indexOf(readOnly),
+      nodes: ({ nodes }) => nodes.length,
+      p99: ({ p99Ms }) => p99Ms ?? -1,
+    };
+    for (const [sort, shownBy] of Object.entries(shown)) {
+      const upwards = (await get(`/api/scripts?sort=${sort}&order=asc`)).json.scripts.map(shownBy);
+      assert.ok(new Set(upwards).size > 1, `${sort}: ${upwards}`);
+      const inOrder = [...upwards].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+      assert.deepEqual(upwards, inOrder, sort);
+      const downwards = (await get(`/api/scripts?sort=${sort}&order=desc`)).json.scripts.map(shownBy);
+      assert.deepEqual(downwards, inOrder.reverse(), sort);
+    }
+    assert.equal((await get('/api/scripts?sort=finding')).status, 200);
+  });
+
   it('/api/scripts/{sha} has the source; an unknown one is 404, what is no sha 400', async () => {
     await client.command('EVAL', COUNT, 1, 'n');
     const { json } = await get(`/api/scripts/${shaOf(COUNT).toUpperCase()}`);

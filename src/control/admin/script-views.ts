@@ -7,7 +7,7 @@
  */
 import type { Report } from '../../lua/report.ts';
 import type { Script } from '../../script/script.ts';
-import { nodeUses } from './node-use.ts';
+import { type NodeUse, nodeUses } from './node-use.ts';
 import type { AdminSource } from './source.ts';
 import { milliseconds, type Page } from './views.ts';
 
@@ -19,14 +19,24 @@ const MAX_SOURCE_BYTES = 1024 * 1024;
 /** What is known of the scripts of one judge: to ask again is to parse again. */
 const MAX_EXPLAINED = 64;
 
+type Uses = ReadonlyMap<string, NodeUse>;
+
+type SortKey = (script: Script, source: AdminSource, uses: Uses) => number | string;
+
 /** What a list can be sorted by. */
 const SORT_KEYS = {
-  calls: ({ usage }: Script) => usage?.calls ?? 0,
-  errors: ({ usage }: Script) => usage?.errors ?? 0,
-  p50: ({ usage }: Script) => usage?.quantileUs(0.5) ?? -1,
-  p99: ({ usage }: Script) => usage?.quantileUs(0.99) ?? -1,
-  bytes: ({ body }: Script) => body.length,
-} as const;
+  calls: ({ usage }) => usage?.calls ?? 0,
+  errors: ({ usage }) => usage?.errors ?? 0,
+  p50: ({ usage }) => usage?.quantileUs(0.5) ?? -1,
+  p99: ({ usage }) => usage?.quantileUs(0.99) ?? -1,
+  bytes: ({ body }) => body.length,
+  title: (script) => titleOf(script).toLowerCase(),
+  sha: ({ sha }) => sha,
+  origin: ({ origin }) => origin,
+  access: (script, source) => accessOf(source.planning.reportOf(script)),
+  finding: (script, source) => source.planning.reportOf(script)?.findings[0]?.rule ?? '',
+  nodes: (script, _, uses) => nodesWith(script, uses).length,
+} as const satisfies Record<string, SortKey>;
 
 export const SORT_NAMES = Object.keys(SORT_KEYS) as (keyof typeof SORT_KEYS)[];
 
@@ -44,26 +54,41 @@ export function scriptsView(source: AdminSource, { sort, order, q, limit, offset
   const wanted = q.toLowerCase();
   const listed = registry.list(MAX_LISTED);
   const matching = wanted === '' ? listed : listed.filter((script) => matches(script, wanted));
-  const keyOf = SORT_KEYS[sort];
+  const keyOf: SortKey = SORT_KEYS[sort];
   const direction = order === 'asc' ? 1 : -1;
   const rows = matching
-    .map((script) => ({ script, key: keyOf(script) }))
-    .sort((a, b) => direction * (a.key - b.key) || (a.script.sha < b.script.sha ? -1 : 1))
+    .map((script) => ({ script, key: keyOf(script, source, uses) }))
+    .sort((a, b) => direction * compare(a.key, b.key) || compare(a.script.sha, b.script.sha))
     .slice(offset, offset + limit)
     .map(({ script }) => rowOf(source, script, uses));
   return { total: registry.count, matching: matching.length, offset, scripts: rows };
+}
+
+function compare(a: number | string, b: number | string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** Those that write first, those of which nothing is known last. */
+function accessOf(report: Report | undefined): number {
+  if (report === undefined) return 2;
+  return report.isReadOnly ? 1 : 0;
+}
+
+/** Addresses of the nodes that are believed to have the script. */
+function nodesWith(script: Script, uses: Uses): string[] {
+  return [...uses]
+    .filter(([, { connections }]) => connections.some((connection) => connection.marks.has(script)))
+    .map(([address]) => address);
 }
 
 function matches(script: Script, wanted: string): boolean {
   return script.sha.startsWith(wanted) || titleOf(script).toLowerCase().includes(wanted);
 }
 
-function rowOf(source: AdminSource, script: Script, uses: ReturnType<typeof nodeUses>) {
+function rowOf(source: AdminSource, script: Script, uses: Uses) {
   const { usage } = script;
   const report = source.planning.reportOf(script);
-  const nodes = [...uses]
-    .filter(([, { connections }]) => connections.some((connection) => connection.marks.has(script)))
-    .map(([address]) => address);
   return {
     sha: script.sha,
     title: titleOf(script),
@@ -75,7 +100,7 @@ function rowOf(source: AdminSource, script: Script, uses: ReturnType<typeof node
     p99Ms: milliseconds(usage?.quantileUs(0.99)),
     readOnly: report?.isReadOnly ?? null,
     finding: report?.findings[0] ?? null,
-    nodes,
+    nodes: nodesWith(script, uses),
   };
 }
 
