@@ -1,10 +1,11 @@
 /**
- * Compiles src, test, bench and scripts into dist when anything there is newer than the last good build.
+ * Compiles src, test, bench and scripts into dist when anything there is newer than the last good build, and copies what
+ * is served as it is: the page of the admin port.
  * Called by setup.mjs and by `npm run build`. After it, dist holds exactly what the sources say: the output of deleted
  * or renamed sources is removed first, so that no test of yesterday runs today.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -12,11 +13,13 @@ const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.built');
 const ENTRY = join(DIST, 'src/main.js');
 const SOURCE_FOLDERS = ['src', 'test', 'bench', 'scripts'];
+const PAGE = 'src/control/admin/page';
 const SETTINGS = ['tsconfig.json', 'package-lock.json'];
 
 /** Builds when needed; true when dist is good afterwards. The compiler's errors go to the terminal. */
 export function build() {
-  const sources = SOURCE_FOLDERS.flatMap((folder) => filesUnder(join(ROOT, folder), '.ts'));
+  const compiled = SOURCE_FOLDERS.flatMap((folder) => filesUnder(join(ROOT, folder), '.ts'));
+  const sources = [...compiled, ...filesUnder(join(ROOT, PAGE), '')];
   const stale = staleOutputs(sources);
   if (stale.length === 0 && isFresh(sources)) return true;
   for (const file of stale) rmSync(file, { force: true });
@@ -25,6 +28,7 @@ export function build() {
   const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', ROOT], { stdio: 'inherit', cwd: ROOT });
   if (existsSync(ENTRY)) chmodSync(ENTRY, 0o755);
+  cpSync(join(ROOT, PAGE), join(DIST, PAGE), { recursive: true });
   if (status === 0) writeFileSync(STAMP, startedAt.toISOString());
   return status === 0;
 }
@@ -36,14 +40,14 @@ function filesUnder(folder, extension) {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Compiled files whose source is gone. */
+/** Files in dist whose source is gone. */
 function staleOutputs(sources) {
   const wanted = new Set(sources.map(outputOf));
   const isStale = (file) => !wanted.has(file.replace(/\.map$/, ''));
-  return SOURCE_FOLDERS.flatMap((folder) => [
-    ...filesUnder(join(DIST, folder), '.js'),
-    ...filesUnder(join(DIST, folder), '.js.map'),
-  ]).filter(isStale);
+  return [
+    ...SOURCE_FOLDERS.flatMap((folder) => ['.js', '.js.map'].flatMap((end) => filesUnder(join(DIST, folder), end))),
+    ...filesUnder(join(DIST, PAGE), ''),
+  ].filter(isStale);
 }
 
 function outputOf(source) {

@@ -450,11 +450,12 @@ describe('the admin port with a token', () => {
     await cluster.stop();
   });
 
-  it('wants it for everything but /healthz', async () => {
+  it('wants it for everything but /healthz and the files of the page', async () => {
     const port = adminPort(proxy);
-    assert.equal((await ask(port, '/healthz')).status, 200);
-    assert.equal((await ask(port, '/readyz')).status, 200);
-    for (const path of ['/metrics', '/api/status', '/api/config', '/nope', '/']) {
+    for (const path of ['/healthz', '/readyz', '/', '/page/main.js']) {
+      assert.equal((await ask(port, path)).status, 200, path);
+    }
+    for (const path of ['/metrics', '/api/status', '/api/config', '/nope', '/page/', '/page/nope']) {
       for (const authorization of [
         undefined,
         'Bearer wrong',

@@ -7,6 +7,7 @@ import type { History } from './history.ts';
 import { STEP_MS } from './history.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
 import { NodeHealthProbe, problemOf } from './node-health.ts';
+import { pageRoutes } from './page-routes.ts';
 import { ScriptDetails, type ScriptsQuery, SORT_NAMES, scriptsView } from './script-views.ts';
 import type { AdminSource } from './source.ts';
 import { spaced } from './spaced.ts';
@@ -34,6 +35,7 @@ export function addRoutes(app: FastifyInstance, source: AdminSource, history: Hi
     ...apiRoutes(source, history, probe),
     ...scriptRoutes(source),
     reloadRoute(source),
+    ...pageRoutes(),
   ];
   const metrics = spaced(SPACE_MS, () => metricsText(source, history));
   routes.push({
