@@ -196,7 +196,7 @@ final class RedissonChecks {
 
   private static void mapCache(RedissonClient client) throws Exception {
     RMapCache<String, String> cache = client.getMapCache("cache");
-    cache.put("brief", "x", 200, TimeUnit.MILLISECONDS);
+    cache.put("brief", "x", 2, TimeUnit.SECONDS);
     cache.put("lasting", "y");
     equal(cache.get("brief"), "x");
     waitFor("the entry expires", () -> cache.get("brief") == null);
