@@ -90,7 +90,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   'slowlog|get':
     "evalgate's own slow log: the last 128 requests that a node took 10 ms or longer for. Entries have Redis's six elements; which node and which script stands in `/api/slowlog` of the admin port.",
   asking: 'OK, without effect: evalgate follows redirects itself.',
-  readonly: 'OK, without effect: reads go to masters.',
+  readonly: 'OK, without effect: where reads go says `cluster.read_from`.',
   readwrite: 'OK, without effect.',
   ping: '`PONG`, or the argument, whether or not the cluster can be reached.',
   echo: 'The argument.',

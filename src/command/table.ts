@@ -11,6 +11,7 @@ import { specsFromReply } from './from-reply.ts';
 import { GENERATED } from './generated.ts';
 import { type Handling, handlingOf } from './handling.ts';
 import { ADDITIONS, OVERRIDES } from './overrides.ts';
+import { isReplicaRead } from './replica-reads.ts';
 import type { CommandSpec } from './spec.ts';
 
 /** A command with what is asked of it for every request, worked out once. */
@@ -26,6 +27,8 @@ export class Command {
   readonly classIndex: number;
   readonly isReadonly: boolean;
   readonly isWrite: boolean;
+  /** A replica may answer it. */
+  readonly isReplicaRead: boolean;
   /** Index of the only key; 0 when the keys need a look at the key specifications, or there are none. */
   readonly soleKeyIndex: number;
   readonly hasKeys: boolean;
@@ -40,6 +43,7 @@ export class Command {
     this.classIndex = COMMAND_CLASSES.indexOf(classOf(spec, this.handling));
     this.isReadonly = spec.flags.includes('readonly');
     this.isWrite = spec.flags.includes('write');
+    this.isReplicaRead = isReplicaRead(spec, this.handling);
     this.hasKeys = spec.keySpecs.length > 0;
     this.soleKeyIndex = soleKeyIndex(spec);
     this.subcommands = spec.subcommands.length > 0 ? new CommandTable(spec.subcommands) : undefined;

@@ -98,6 +98,11 @@ const cluster = z.strictObject({
     default: 15000,
     why: 'A node that does not even answer a ping for so long loses its connections',
   }),
+  read_from: choice(['primary', 'replica', 'prefer_replica'], {
+    default: 'primary',
+    needsRestart: true,
+    why: 'Where commands that only read go; a replica that cannot answer now is replaced by the primary, with prefer_replica also one that is slow',
+  }),
   failover_wait_ms: integer({
     min: 0,
     max: HOUR_MS,
@@ -143,6 +148,11 @@ const scripting = z.strictObject({
     max: MAX_BYTES,
     default: 67108864,
     why: 'Script bodies held; beyond it the least recently used that came by EVAL goes',
+  }),
+  readonly_lua_route_ronode_enable: choice([0, 1], {
+    default: 0,
+    needsRestart: true,
+    why: '1: scripts that the Lua checks proved to only read go to replicas, and EVAL_RO and EVALSHA_RO do',
   }),
   max_run_ms: integer({
     min: 0,

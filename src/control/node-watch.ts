@@ -74,7 +74,10 @@ export class NodeWatch {
     if (!this.#pinging.has(address)) void this.#ping(pool);
   }
 
+  /** Whether it was a primary, whose late OK must not be passed on. A replica that runs a script is only slow. */
   #isDeposed(pool: Pool): boolean {
+    if (pool.isReplica && pool.connections.some(({ head }) => head?.call !== undefined && head.isReplicaRead))
+      return false;
     return !this.#options.topology().shards.some((shard) => shard.primary.address === pool.node.address);
   }
 

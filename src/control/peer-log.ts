@@ -1,8 +1,11 @@
 /**
  * Tells of clients that speak the wrong protocol, plain text to a TLS port or TLS to a plain one, and of certificates
- * that are refused. Such clients come again and again: one line a reason in ten seconds, with how many it stands for.
+ * that are refused. Such clients come again and again: one line a reason in ten seconds, with how many it stands for. And
+ * of logins that nodes refuse.
  */
 import type { Logger } from 'pino';
+import type { Node } from '../cluster/topology.ts';
+import type { Access } from '../upstream/access.ts';
 
 const QUIET_MS = 10_000;
 /** Reasons remembered; OpenSSL knows more, a client cannot choose that many. */
@@ -21,6 +24,13 @@ export class PeerLog {
   constructor(log: Logger, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#now = now;
+  }
+
+  /** A client's login that a node refuses is that client's business; our own is the operator's. */
+  onLoginRefused(node: Node, { identity }: Access, reason: string): void {
+    const isOwn = identity.kind === 'own';
+    const fields = { node: node.address, user: identity.displayName, reason };
+    this.#log[isOwn ? 'warn' : 'debug'](fields, 'a node refuses a login');
   }
 
   /** `address` is `host:port` of the client. */

@@ -14,6 +14,7 @@ import type { Node, Topology } from '../cluster/topology.ts';
 import type { ScriptChecks } from '../plan/script-checks.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import { type Sha, shaOf } from '../script/sha.ts';
+import type { Change } from './config-diff.ts';
 import type { ControlClients } from './control-clients.ts';
 import { luaFilesAt } from './lua-files.ts';
 import { isReply } from './topology-source.ts';
@@ -46,6 +47,11 @@ export async function preloadNew(options: PreloadOptions): Promise<readonly Prel
   const files = readAll(options.paths).filter(({ sha }) => options.registry.findBySha(sha)?.origin !== 'load');
   await loadOnNodes(files, options);
   return files;
+}
+
+/** A file that a reload loads, for the log. */
+export function changeOf({ path, sha }: PreloadFile): Change {
+  return { key: `scripting.preload ${path}`, from: 'not loaded', to: sha };
 }
 
 /** Takes the files into the registry. Throws an OperatorError at the first that does not fit. */

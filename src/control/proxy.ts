@@ -11,6 +11,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { MovingSlots } from '../cluster/moving-slots.ts';
 import type { Redirect } from '../cluster/redirect.ts';
 import { EMPTY_TOPOLOGY, type Node, type Topology } from '../cluster/topology.ts';
 import type { Planner } from '../plan/planner.ts';
@@ -23,7 +24,7 @@ import { type ListenAddress, Listener } from '../session/listener.ts';
 import { Logins } from '../session/logins.ts';
 import type { Limits, ScriptKeeper } from '../session/runtime.ts';
 import { Statistics } from '../session/statistics.ts';
-import { type Access, Identities } from '../upstream/access.ts';
+import { Identities } from '../upstream/access.ts';
 import { FrontDoor } from '../upstream/front-door.ts';
 import type { PoolOptions } from '../upstream/pool.ts';
 import { Turn } from '../upstream/turn.ts';
@@ -41,15 +42,16 @@ import { NodeArrivals } from './node-arrivals.ts';
 import { NodeWatch } from './node-watch.ts';
 import { PeerLog } from './peer-log.ts';
 import { Planning } from './planning.ts';
-import { assertRoomFor, preload, preloadNew, registerPreloaded } from './preload.ts';
+import { assertRoomFor, changeOf, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
+import { ReplicaWatch } from './replica-watch.ts';
 import { ScriptMemory } from './script-memory.ts';
 import { ScriptWarmer } from './script-warmer.ts';
 import { limitsFrom, policyFrom, poolOptionsFrom, reachOf, topologySettingsFrom } from './settings.ts';
 import { SlowScripts } from './slow-scripts.ts';
 import type { StoreCounters } from './stores/store-counters.ts';
-import { changedFiles, readTls, type TlsSettings } from './tls-files.ts';
+import { changedFiles, readTls, type TlsSettings, warnOfDates } from './tls-files.ts';
 import { TopologySource } from './topology-source.ts';
 
 export type { ReloadOutcome } from './reload.ts';
@@ -69,6 +71,8 @@ export class ProxyServer implements AdminSource {
   readonly identities: Identities;
   readonly logins: Logins;
   readonly limits: Limits;
+  readonly movingSlots = new MovingSlots();
+  readonly readFrom: Config['cluster']['read_from'];
   topology: Topology = EMPTY_TOPOLOGY;
   address: ListenAddress = { host: '', port: 0 };
   #config: Config;
@@ -79,6 +83,7 @@ export class ProxyServer implements AdminSource {
   readonly #door: FrontDoor;
   readonly #source: TopologySource;
   readonly #watch: NodeWatch;
+  readonly #replicaWatch: ReplicaWatch | undefined;
   readonly #arrivals: NodeArrivals;
   readonly slowScripts: SlowScripts;
   readonly #listener: Listener;
@@ -122,6 +127,8 @@ export class ProxyServer implements AdminSource {
     this.#config = config;
     this.log = log;
     this.limits = limitsFrom(config);
+    this.readFrom = config.cluster.read_from;
+    const readsReplicas = policyFrom(config).replicaReads !== undefined;
     this.#tls = readTls(config);
     const access = clusterAccess(config, this.#tls.nodes);
     this.#scripts = new ScriptMemory(config, access, {
@@ -156,10 +163,11 @@ export class ProxyServer implements AdminSource {
       events: {
         onConnected: (node) => this.#onConnected(node),
         onDisconnected: (node, reason) => this.#onDisconnected(node, reason),
-        onRefused: (node, access, reason) => this.#onRefused(node, access, reason),
+        onRefused: (node, access, reason) => this.#peerLog.onLoginRefused(node, access, reason),
         onFault: (error) => this.onFault(error),
       },
       options: this.#poolOptions,
+      readsReplicas,
     });
     this.#door = new FrontDoor(this.upstream, this.identities);
     this.logins = new Logins({
@@ -182,11 +190,16 @@ export class ProxyServer implements AdminSource {
       topology: () => this.topology,
       onSuspect: (pool) => this.#source.suspect(pool.node),
     });
-    const { registry, upstream } = this;
+    const { registry, upstream, movingSlots, turn } = this;
     const clients = this.#controls;
+    const topology = () => this.topology;
+    if (readsReplicas) {
+      const onMoved = (primary: Node) => void this.refresh(primary);
+      this.#replicaWatch = new ReplicaWatch({ clients, upstream, movingSlots, turn, topology, log, onMoved });
+    }
     const owesFlush = (node: Node) => upstream.factsOf(node).owesFlush;
     this.warming = new ScriptWarmer({ clients, registry, log, owesFlush });
-    this.functions = new FunctionSync({ clients, log, topology: () => this.topology });
+    this.functions = new FunctionSync({ clients, log, topology });
     this.slowScripts = new SlowScripts({ maxRunMs: config.scripting.max_run_ms, upstream, clients, log });
     this.#arrivals = new NodeArrivals({ clients, onArrival: (node) => this.#onArrival(node) });
     this.#listener = new Listener(this);
@@ -206,12 +219,12 @@ export class ProxyServer implements AdminSource {
 
   async #stop(): Promise<void> {
     const { drain_ms: drainMs } = this.#config.listen;
-    const isListening = this.address.port > 0;
-    if (isListening) this.log.info({ clients: this.counters.clients, drain_ms: drainMs }, 'draining');
+    if (this.address.port > 0) this.log.info({ clients: this.counters.clients, drain_ms: drainMs }, 'draining');
     // Requests may still wait for a failover: the topology is followed until the last is answered.
     await this.#listener.stop(drainMs);
     this.#isStopping = true;
     this.#source.stop();
+    this.#replicaWatch?.stop();
     await this.#scripts.stop();
     for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.slowScripts]) part.stop();
     this.#door.close();
@@ -238,16 +251,11 @@ export class ProxyServer implements AdminSource {
     const accounts = accountsFrom(next);
     const paths = next.scripting.preload;
     const scripts = await preloadNew({ paths, registry, topology, checks, clients: this.#controls, log: this.log });
-    const loaded = scripts.map(({ path, sha }) => ({
-      key: `scripting.preload ${path}`,
-      from: 'not loaded',
-      to: sha,
-    }));
     const tlsChanges = changedFiles(this.#tls.files, tls.files);
     const isOtherList = !isDeepStrictEqual(next.accounts, this.#config.accounts);
     const passwordChanges = isOtherList ? [] : changedPasswords(this.logins.accounts, accounts);
     return {
-      fileChanges: [...tlsChanges, ...passwordChanges, ...loaded],
+      fileChanges: [...tlsChanges, ...passwordChanges, ...scripts.map(changeOf)],
       commit: () => {
         assertRoomFor(scripts, registry, next.scripting.registry_max_bytes);
         this.#use(next, tls);
@@ -282,9 +290,7 @@ export class ProxyServer implements AdminSource {
 
   #useListenTls(): void {
     this.#listener.useTls(this.#tls.listen);
-    for (const { key, path, dateProblem } of this.#tls.files) {
-      if (dateProblem !== undefined) this.log.warn({ key, path, problem: dateProblem }, 'a certificate is not valid');
-    }
+    warnOfDates(this.#tls.files, this.log);
   }
 
   /** Where the admin port is served, when it is. */
@@ -363,8 +369,10 @@ export class ProxyServer implements AdminSource {
   }
 
   #publish(topology: Topology): void {
+    const before = this.topology;
     this.topology = topology;
     this.upstream.retain(topology);
+    this.#replicaWatch?.onTopology(before, topology);
     this.warming.onTopology(topology);
     if (this.#isServing) this.#arrivals.onTopology(topology);
     this.#listener.onTopology();
@@ -381,13 +389,6 @@ export class ProxyServer implements AdminSource {
     this.counters.reconnects++;
     this.log.info({ node: node.address }, 'node connected again');
     this.#arrivals.suspect(node.address);
-  }
-
-  /** A client's login that is refused is that client's business; our own is the operator's. */
-  #onRefused(node: Node, { identity }: Access, reason: string): void {
-    const isOwn = identity.kind === 'own';
-    const fields = { node: node.address, user: identity.displayName, reason };
-    this.log[isOwn ? 'warn' : 'debug'](fields, 'a node refuses a login');
   }
 
   #onDisconnected(node: Node, reason: string): void {

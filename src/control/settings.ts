@@ -8,7 +8,9 @@ import type { ClusterAccess } from './cluster-access.ts';
 import type { Config } from './config-schema.ts';
 import type { TopologySettings } from './topology-source.ts';
 
-export function policyFrom({ scripting }: Config): Policy {
+export function policyFrom({ scripting, cluster }: Config): Policy {
+  const commands = cluster.read_from !== 'primary';
+  const provenScripts = scripting.readonly_lua_route_ronode_enable === 1;
   const modes = { '0': 'off', '1': 'refuse', observe: 'observe' } as const;
   return Object.freeze({
     keylessScripts: scripting.keyless_scripts,
@@ -20,6 +22,7 @@ export function policyFrom({ scripting }: Config): Policy {
       maxBytes: scripting.script_check_max_bytes,
     }),
     exempt: new Set(scripting.script_check_exempt.map((sha) => sha.toLowerCase())),
+    ...(commands || provenScripts ? { replicaReads: Object.freeze({ commands, provenScripts }) } : {}),
   });
 }
 

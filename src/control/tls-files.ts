@@ -5,6 +5,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
+import type { Logger } from 'pino';
 import { OperatorError } from '../base/operator-error.ts';
 import type { NodeTls } from '../upstream/node-tls.ts';
 import { type Change, MASK } from './config-diff.ts';
@@ -61,6 +62,13 @@ export function tlsPaths({ listen, cluster }: Pick<Config, 'listen' | 'cluster'>
   return used.flatMap((paths) =>
     [paths?.ca_file, paths?.cert_file, paths?.key_file].filter((path) => path !== undefined),
   );
+}
+
+/** Tells of certificates that are not valid yet, or no longer. */
+export function warnOfDates(files: readonly TlsFile[], log: Logger): void {
+  for (const { key, path, dateProblem } of files) {
+    if (dateProblem !== undefined) log.warn({ key, path, problem: dateProblem }, 'a certificate is not valid');
+  }
 }
 
 /** Files at the same path with another content. */

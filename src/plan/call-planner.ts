@@ -43,6 +43,7 @@ export class CallPlanner {
     form: 'eval',
     isReadOnly: false,
     keyCount: 0,
+    isReplicaRead: false,
   };
   readonly #call = new RequestCall();
 
@@ -70,6 +71,7 @@ export class CallPlanner {
     plan.slot = slot === ANY_SLOT ? homeSlot(request, plan.form, plan.script) : slot;
     plan.isReadOnly = command.isReadonly;
     plan.keyCount = keyCount;
+    plan.isReplicaRead = this.#isReplicaRead(command, checked);
     return plan;
   }
 
@@ -132,6 +134,7 @@ export class CallPlanner {
 
   /** A call in any case: without keys too it may return what looks like a refusal, and must not run twice (C4). */
   #planFunction(command: Command, request: Request): Plan {
+    const { policy } = this.#options;
     const keyCount = request.integerAt(NUMKEYS);
     const isJudgeable = keyCount > 0 && keyCount <= request.argc - FIRST_KEY;
     const slot = isJudgeable ? slotOfKeys(request, keyCount) : ANY_SLOT;
@@ -142,7 +145,17 @@ export class CallPlanner {
     plan.slot = slot;
     plan.isReadOnly = command.isReadonly;
     plan.keyCount = isJudgeable ? keyCount : 0;
+    plan.isReplicaRead = command.isReplicaRead && slot !== ANY_SLOT && policy.replicaReads?.commands === true;
     return plan;
+  }
+
+  /** Whether the script call that was planned only reads, as far as the config asks for that. */
+  #isReplicaRead(command: Command, checked: Checked | undefined): boolean {
+    const { replicaReads } = this.#options.policy;
+    if (replicaReads === undefined) return false;
+    // A sha that only nodes know, perhaps only the primary does.
+    if (this.#plan.form === 'evalsha' && this.#plan.script === undefined) return false;
+    return command.isReplicaRead || (replicaReads.provenScripts && checked?.report.isReadOnly === true);
   }
 }
 

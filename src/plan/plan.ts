@@ -29,6 +29,8 @@ export interface LocalPlan {
 export interface ForwardPlan {
   readonly kind: 'forward';
   readonly slot: number;
+  /** A replica of the owner may answer. */
+  readonly isReplicaRead: boolean;
 }
 
 /** A script or function call: to the owner of the slot, under C4's witness and C5's care. */
@@ -44,6 +46,8 @@ export interface CallPlan {
   isReadOnly: boolean;
   /** Number of keys, for the witness. */
   keyCount: number;
+  /** It only reads, so a replica of the owner may run it. */
+  isReplicaRead: boolean;
 }
 
 /** One request for each slot; replies merged in the order of the keys. */
@@ -51,6 +55,8 @@ export interface SplitPlan {
   readonly kind: 'split';
   readonly parts: readonly Part[];
   readonly policy: ResponsePolicy;
+  /** Replicas of the owners may answer. */
+  readonly isReplicaRead: boolean;
 }
 
 export interface Part {
@@ -129,9 +135,21 @@ export type Plan =
   | ClosePlan;
 
 const FORWARD: ForwardPlan[] = [];
-for (let slot = ANY_SLOT; slot < SLOT_COUNT; slot++) FORWARD.push(Object.freeze({ kind: 'forward', slot }));
+for (let slot = ANY_SLOT; slot < SLOT_COUNT; slot++)
+  FORWARD.push(Object.freeze({ kind: 'forward', slot, isReplicaRead: false }));
+/** Made when they are first needed. */
+const READS: ForwardPlan[] = [];
 
 /** The forward plan of a slot, or of ANY_SLOT. */
 export function forwardTo(slot: number): ForwardPlan {
   return FORWARD[slot + 1] as ForwardPlan;
+}
+
+/** The forward plan of a slot from which a replica may answer. */
+export function readFrom(slot: number): ForwardPlan {
+  const known = READS[slot];
+  if (known !== undefined) return known;
+  const plan: ForwardPlan = Object.freeze({ kind: 'forward', slot, isReplicaRead: true });
+  READS[slot] = plan;
+  return plan;
 }

@@ -17,7 +17,7 @@ import type { Request } from '../resp/request.ts';
 import type { ScriptRegistry } from '../script/registry.ts';
 import { blockPlan, hasBlock } from './blocking.ts';
 import { type AccountVerdict, CallPlanner } from './call-planner.ts';
-import { ANY_SLOT, forwardTo, type Plan } from './plan.ts';
+import { ANY_SLOT, forwardTo, type Plan, readFrom } from './plan.ts';
 import type { Policy } from './policy.ts';
 import { displayName, queuedPlan, scriptInMulti } from './queued.ts';
 import type { ScriptChecks } from './script-checks.ts';
@@ -56,13 +56,15 @@ export class Planner {
   readonly #checks: ScriptChecks;
   readonly #calls: CallPlanner;
   readonly #policy: Policy;
+  readonly #readsReplicas: boolean;
   readonly #positions = new KeyPositions();
 
   constructor(options: PlannerOptions) {
-    const { table, checks } = options;
+    const { table, checks, policy } = options;
     this.table = table;
     this.#checks = checks;
-    this.#policy = options.policy;
+    this.#policy = policy;
+    this.#readsReplicas = policy.replicaReads?.commands === true;
     this.#calls = new CallPlanner(options);
   }
 
@@ -74,7 +76,7 @@ export class Planner {
     if (!command.fitsArity(request.argc)) return this.#misfit(command, request);
     if (command.soleKeyIndex > 0 && command.handling === 'keys') {
       const index = command.soleKeyIndex;
-      return forwardTo(slotOf(request.bytes, request.argStart(index), request.argEnd(index)));
+      return this.#forward(command, slotOf(request.bytes, request.argStart(index), request.argEnd(index)));
     }
     return this.#planByHandling(command, request);
   }
@@ -217,7 +219,7 @@ export class Planner {
   #planKeys(command: Command, request: Request): Plan {
     keyPositions(command.spec, request, this.#positions);
     const slot = this.#commonSlot(request);
-    return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : forwardTo(slot);
+    return slot === CROSS_SLOT ? REFUSE_CROSS_SLOT : this.#forward(command, slot);
   }
 
   /** The channels of SSUBSCRIBE and SUNSUBSCRIBE have one slot; other names have none. */
@@ -229,12 +231,20 @@ export class Planner {
   #planSplit(command: Command, request: Request): Plan {
     const fits = keyPositions(command.spec, request, this.#positions);
     const slot = this.#commonSlot(request);
-    if (slot !== CROSS_SLOT) return forwardTo(slot);
+    if (slot !== CROSS_SLOT) return this.#forward(command, slot);
     if (!fits) return forwardTo(ANY_SLOT);
     const parts = splitBySlot(request, this.#positions);
     // A value is missing (MSET k v k2). A node would look at the slots first, and say CROSSSLOT.
     if (parts === undefined) return refuse(REDIS.arity(command.name));
-    return { kind: 'split', parts, policy: command.spec.responsePolicy };
+    return { kind: 'split', parts, policy: command.spec.responsePolicy, isReplicaRead: this.#isReplicaRead(command) };
+  }
+
+  #forward(command: Command, slot: number): Plan {
+    return this.#isReplicaRead(command) && slot !== ANY_SLOT ? readFrom(slot) : forwardTo(slot);
+  }
+
+  #isReplicaRead(command: Command): boolean {
+    return this.#readsReplicas && command.isReplicaRead;
   }
 
   /** The slot of all keys found; ANY_SLOT without keys, CROSS_SLOT when they differ. */

@@ -154,3 +154,8 @@ export function errorLine(text: string): Buffer {
     .replaceAll(/[\u0100-\uffff]+/g, (beyond) => Buffer.from(beyond, 'utf8').toString('latin1'));
   return Buffer.from(`-${bytes}\r\n`, 'latin1');
 }
+
+/** An error line with more text at its end. */
+export function withSuffix(line: Buffer, suffix: string): Buffer {
+  return Buffer.concat([line.subarray(0, line.length - 2), Buffer.from(`${suffix}\r\n`)]);
+}

@@ -20,6 +20,9 @@ export class Counters {
   /** Nodes to which the connection was lost, and those to which there is one again. */
   disconnects = 0;
   reconnects = 0;
+  /** Reads that went to a replica, and those of them that the primary had to answer after all. */
+  replicaReads = 0;
+  replicaFallbacks = 0;
   redirects = 0;
   retries = 0;
   witnesses = 0;

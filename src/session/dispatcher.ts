@@ -1,7 +1,7 @@
 /**
  * Carries out the plan of a request: makes its exchange, chooses the connection, sends. One a session.
  *
- *     plan ─▶ forward, call ─▶ Link of the slot's primary ─▶ connection
+ *     plan ─▶ forward, call ─▶ Link of the slot's primary ─▶ connection      only reads ─▶ replica-reads.ts
  *          ├▶ split, broadcast ─▶ FanOut of parts, each with its own exchange
  *          ├▶ local ─▶ local-commands.ts        script_command ─▶ script-commands.ts
  *          ├▶ scan, randomkey ─▶ walks.ts       what cannot be sent now ─▶ Repairs
@@ -14,7 +14,7 @@ import type { Verdict } from '../plan/judge.ts';
 import { isErrorReply, merge, mergeSplit } from '../plan/merge.ts';
 import { ANY_SLOT, type BroadcastPlan, type CallPlan, type Plan, type SplitPlan } from '../plan/plan.ts';
 import { asReadOnly } from '../plan/read-only.ts';
-import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
+import { EVALGATE, errorLine, REDIS, withSuffix } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import { SHA_LENGTH } from '../script/sha.ts';
 import type { Access } from '../upstream/access.ts';
@@ -33,6 +33,7 @@ import { lookUpUnknown } from './look-ups.ts';
 import { dispatchQueued, runTransaction } from './multi.ts';
 import { startPubSub } from './pubsub-queries.ts';
 import type { Cause } from './repairs.ts';
+import { sendToReplica } from './replica-reads.ts';
 import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
 import { runSubscription, type Subscriptions } from './subscriptions.ts';
@@ -56,6 +57,11 @@ export class Dispatcher {
   constructor(session: Session) {
     this.session = session;
     this.links = new Links(session.runtime.upstream, session.standing.access);
+  }
+
+  /** Between WATCH and EXEC nothing is read from replicas, which may have an older value than the one that is watched. */
+  get isWatching(): boolean {
+    return this.#transaction?.isWatching === true;
   }
 
   /** Whether a node has so much queued that nothing more should be read. */
@@ -117,7 +123,7 @@ export class Dispatcher {
   #carryOut(plan: Plan, command: Command | undefined, request: Request): void {
     switch (plan.kind) {
       case 'forward':
-        return this.#forward(this.newExchange(command, plan.slot), request);
+        return this.#forward(this.newExchange(command, plan.slot), request, plan.isReplicaRead);
       case 'call':
         return this.#call(plan, command, request);
       case 'reply':
@@ -150,14 +156,15 @@ export class Dispatcher {
     }
   }
 
-  #forward(exchange: Exchange, request: Request): void {
+  #forward(exchange: Exchange, request: Request, isReplicaRead: boolean): void {
     this.session.expect(exchange);
+    if (isReplicaRead && sendToReplica(this, exchange, request)) return;
     this.#sendToOwner(exchange, request);
   }
 
   /** To one master, whichever, for its own text. */
   forwardAnywhere(request: Request): void {
-    this.#forward(this.newExchange(this.session.runtime.planner.command, ANY_SLOT), request);
+    this.#forward(this.newExchange(this.session.runtime.planner.command, ANY_SLOT), request, false);
   }
 
   #call(plan: CallPlan, command: Command | undefined, request: Request): void {
@@ -174,7 +181,7 @@ export class Dispatcher {
       keysBytes: request.headerStart(3 + plan.keyCount) - tail,
       mustSendBody: false,
     };
-    this.#forward(exchange, request);
+    this.#forward(exchange, request, plan.isReplicaRead);
     const { call } = exchange;
     if (call.form === call.bytesForm || call.script === undefined) return;
     const { counters } = this.session.runtime;
@@ -213,7 +220,7 @@ export class Dispatcher {
     const { link, connection, source, isAsking } = route;
     link.inFlightCount++;
     exchange.link = link;
-    if (exchange.command?.isReadonly !== true) link.wroteOn = connection;
+    if (exchange.command?.isReadonly !== true && !exchange.isReplicaRead) link.wroteOn = connection;
     sendExchange(exchange, connection, source, isAsking);
     if (connection.pendingBytes > link.pool.options.maxPendingBytes) this.#saturated = link.pool;
   }
@@ -236,7 +243,9 @@ export class Dispatcher {
     plan.parts.forEach((part, index) => {
       const exchange = this.newExchange(command, part.slot);
       exchange.part = { fanOut, index, isFixed: false };
-      this.#sendToOwner(exchange, { bytes: part.frame, start: 0, end: part.frame.length });
+      const source = { bytes: part.frame, start: 0, end: part.frame.length };
+      if (plan.isReplicaRead && sendToReplica(this, exchange, source)) return;
+      this.#sendToOwner(exchange, source);
     });
   }
 
@@ -329,7 +338,7 @@ export class Dispatcher {
   /** Whether a request without a reply may be sent again (C4). */
   mayResend(exchange: Exchange, failure: Failure): boolean {
     if (exchange.part?.isFixed) return false;
-    if (failure.kind === 'not_sent') return true;
+    if (failure.kind === 'not_sent' || (exchange.isReplicaRead && failure.kind !== 'too_large')) return true;
     if (failure.kind === 'refused') return false;
     return failure.kind !== 'too_large' && exchange.call === undefined && exchange.command?.isReadonly === true;
   }
@@ -387,9 +396,4 @@ function copyOf({ bytes, start, end }: Source): Batch {
   const batch = Batch.take(end - start);
   batch.append(bytes, start, end);
   return batch;
-}
-
-/** An error line with more text at its end. */
-function withSuffix(line: Buffer, suffix: string): Buffer {
-  return Buffer.concat([line.subarray(0, line.length - 2), Buffer.from(`${suffix}\r\n`)]);
 }

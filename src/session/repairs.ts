@@ -10,6 +10,7 @@
  *           ├▶ load_function ─▶ once more, if the node lacked it and has it now
  *           └▶ denial ── asked whether it is true ──▶ once more in the form in which it came
  *     not_loaded ─▶ SCRIPT LOAD as the proxy's own user, then the call
+ *     at_primary ─▶ a read that a replica did not answer: to the owner, at once
  *     failed, no_primary ─▶ as retry: it did not run, or only reads
  *
  * Every way out is bounded: hops by `limits.redirects`, time by `cluster.failover_wait_ms`, the number of requests
@@ -30,6 +31,7 @@ import {
 import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import { failureLine } from './failure-line.ts';
+import { afterReplica } from './replica-reads.ts';
 import type { Session } from './session.ts';
 
 /** Why a request comes here. */
@@ -37,6 +39,8 @@ export type Cause =
   | { readonly kind: 'judged'; readonly verdict: Verdict; readonly reply: Buffer }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'no_primary' }
+  /** A read that a replica did not answer. */
+  | { readonly kind: 'at_primary' }
   /** An EVALSHA of a user who may not send bodies. */
   | { readonly kind: 'not_loaded' };
 
@@ -74,7 +78,8 @@ export class Repairs {
   }
 
   /** Takes over a request; it stays at the head if it was there before. */
-  add(exchange: Exchange, cause: Cause): void {
+  add(exchange: Exchange, trouble: Cause): void {
+    const cause = afterReplica(this.#session, exchange, trouble);
     const head = this.#queue[0];
     if (head?.exchange === exchange) {
       head.cause = cause;
@@ -136,7 +141,7 @@ export class Repairs {
 
   #run(repair: Repair): void {
     const { cause } = repair;
-    if (cause.kind === 'not_loaded') return this.#sendToOwner(repair);
+    if (cause.kind === 'not_loaded' || cause.kind === 'at_primary') return this.#sendToOwner(repair);
     if (cause.kind !== 'judged') return this.#waitForRest(repair, LOOK_AGAIN_MS);
     switch (cause.verdict.kind) {
       case 'deliver':
@@ -230,6 +235,7 @@ export class Repairs {
       return this.#session.deliver(repair.exchange, errorLine(EVALGATE.tooManyRedirects(runtime.limits.redirects)));
     }
     const refreshed = redirect.kind === 'moved' ? runtime.refresh(answering) : undefined;
+    if (redirect.kind === 'ask') runtime.movingSlots.note(redirect.slot, runtime.turn.now());
     const target = runtime.locate(redirect, answering);
     if (target !== undefined) return this.#sendTo(repair, target, redirect.kind === 'ask');
     void (refreshed ?? runtime.refresh(answering)).then(() => this.#followLater(repair, redirect, answering));
@@ -341,6 +347,7 @@ export class Repairs {
   #sendToOwner(repair: Repair): void {
     const { shards, bySlot } = this.#session.runtime.topology;
     const { slot } = repair.exchange;
+    repair.exchange.isReplicaRead = false;
     const shard = slot === ANY_SLOT ? shards[Math.floor(Math.random() * shards.length)] : bySlot[slot];
     if (shard === undefined) this.#waitForOwner(repair, LOOK_AGAIN_MS);
     else this.#sendTo(repair, shard.primary, false);

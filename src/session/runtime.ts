@@ -2,6 +2,7 @@
  * What all sessions share: the topology and planner in force, the way upstream, limits, and the totals over all
  * clients. The control plane makes it and exchanges its parts; sessions read.
  */
+import type { MovingSlots } from '../cluster/moving-slots.ts';
 import type { Redirect } from '../cluster/redirect.ts';
 import type { Node, Topology } from '../cluster/topology.ts';
 import type { Planner } from '../plan/planner.ts';
@@ -76,6 +77,9 @@ export interface Runtime {
   /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */
   readonly topology: Topology;
   readonly planner: Planner;
+  /** Slots that are read from their primaries only. */
+  readonly movingSlots: MovingSlots;
+  readonly readFrom: 'primary' | 'replica' | 'prefer_replica';
   /** What HELLO tells: the version of the servers behind. */
   readonly serverVersion: string;
   /** The address that CLUSTER SLOTS and the like show; undefined: the one that the client connected to. */

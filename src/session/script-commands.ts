@@ -6,7 +6,7 @@
  *     FLUSH   every node; then the registry and the store. Masters not reached within 2 s are named, and flushed when they are back
  *     EXISTS  1 for what the registry holds, else the AND over all masters
  *     SHOW    the body that the registry holds, else what a master says
- *     KILL    every master, over connections that carry nothing else: a busy node reads no others
+ *     KILL    every master, and replicas that are read from, over connections that carry nothing else: a busy node reads no others
  *     STATS   likewise; of the busy node if one is
  */
 import type { Node } from '../cluster/topology.ts';
@@ -233,7 +233,7 @@ function flushReply(dispatcher: Dispatcher, flushed: Flushed): Buffer {
 function askAll(dispatcher: Dispatcher, request: Request, order: readonly RegExp[]): void {
   const { session } = dispatcher;
   const parent = begin(dispatcher);
-  const nodes = session.topology.shards.map((shard) => shard.primary);
+  const nodes = [...session.topology.shards.map((shard) => shard.primary), ...replicasInUse(dispatcher)];
   if (nodes.length === 0) return noNode(dispatcher, parent);
   const frame = Buffer.from(request.bytes.subarray(request.start, request.end));
   const finish = once(() => {
@@ -249,6 +249,13 @@ function askAll(dispatcher: Dispatcher, request: Request, order: readonly RegExp
   nodes.forEach((node, index) => {
     askAlone(dispatcher, { node, frame }, (reply) => fanOut.collect(index, reply));
   });
+}
+
+/** Replicas that may run a script of ours. */
+function replicasInUse({ session }: Dispatcher): Node[] {
+  const { upstream } = session.runtime;
+  const replicas = session.topology.shards.flatMap((shard) => shard.replicas);
+  return replicas.filter((node) => upstream.factsOf(node).hasConnection && upstream.ownOf(node).isReplica);
 }
 
 function rankOf(reply: Buffer, order: readonly RegExp[]): number {

@@ -57,6 +57,11 @@ export class Transaction implements PinEvents, Rerouted {
     this.#reroute = new Reroute(dispatcher.session, this);
   }
 
+  /** Something is watched, or was: what is read until EXEC must be what the watch is about. */
+  get isWatching(): boolean {
+    return this.#watch !== 'none' || this.#watching !== undefined;
+  }
+
   // ── what the client says ────────────────────────────────────────────────────────────────────────────────────
 
   /** MULTI: nothing else of the session is in flight. */

@@ -87,6 +87,8 @@ export class Exchange {
   reply: Batch | undefined = undefined;
   replyStart = 0;
   replyEnd = 0;
+  /** It only reads, and goes to a replica, or went there last: the primary may be asked for the same at any time. */
+  isReplicaRead = false;
   /** The client does not want the reply (CLIENT REPLY): it keeps its place in the order, and nothing leaves. */
   isMuted = false;
 
@@ -119,6 +121,7 @@ export class Exchange {
     this.countedBytes = 0;
     this.start = 0;
     this.end = 0;
+    this.isReplicaRead = false;
     this.isMuted = false;
     if (free.length < KEEP_FREE) free.push(this);
   }

@@ -2,10 +2,11 @@
  * What is said on a new connection before it may be used: log in and choose the protocol; on the proxy's own ones also
  * ask what server it is, learn its NOSCRIPT text, and a SCRIPT FLUSH if this node still owes one.
  *
- *     AUTH … or HELLO 3 … │ INFO server │ EVALSHA <zeros> 0 │ SCRIPT FLUSH      ─▶ as many replies, in order
+ *     AUTH … or HELLO 3 … │ READONLY │ INFO server │ EVALSHA <zeros> 0 │ SCRIPT FLUSH      ─▶ as many replies, in order
  *
- * A connection that was used by one session alone says RESET first, and all of it again. Only a refused login or RESET
- * fails it. A node that is busy or loading says so to the rest; its facts then stay as they were.
+ * READONLY at replicas that are read from, whoever's connection it is: without it they answer MOVED to everything. A
+ * connection that was used by one session alone says RESET first, and all of it again. Only a refused login, RESET or
+ * READONLY fails it. A node that is busy or loading says so to the rest; its facts then stay as they were.
  * Users are asked for no more than their login: they may not be allowed to, and the nodes' ACL LOG would fill.
  */
 import { encodeCommand } from '../resp/encode.ts';
@@ -28,6 +29,7 @@ export interface HandshakeProblem {
 const INFO = encodeCommand('INFO', 'server');
 const ASK_NOSCRIPT = encodeCommand('EVALSHA', IMPOSSIBLE_SHA, '0');
 const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
+export const READONLY = encodeCommand('READONLY');
 const RESET: Step = { request: encodeCommand('RESET'), onReply: resetProblem };
 
 export class Handshake {
@@ -64,6 +66,9 @@ export class Handshake {
     const { purpose } = pool.options;
     const begin = greeting(pool.access);
     const steps: Step[] = begin === undefined ? [] : [{ request: begin, onReply: problemOf }];
+    if (pool.isReplica && purpose === 'shared') {
+      steps.push({ request: READONLY, onReply: (reply) => readonlyProblemOf(reply, pool) });
+    }
     if (purpose === 'control' || pool.access.identity.kind !== 'own') return steps;
     steps.push({ request: INFO, onReply: (reply) => pool.facts.learnServer(reply) });
     steps.push({ request: ASK_NOSCRIPT, onReply: (reply) => pool.facts.learnNoscript(reply) });
@@ -78,6 +83,12 @@ function greeting({ identity, protocol }: Access): Buffer | undefined {
   if (password === undefined) return protocol === 3 ? encodeCommand('HELLO', '3') : undefined;
   if (protocol === 3) return encodeCommand('HELLO', '3', 'AUTH', username ?? 'default', password);
   return username === undefined ? encodeCommand('AUTH', password) : encodeCommand('AUTH', username, password);
+}
+
+/** A user who may not say it reads from primaries; a node that cannot take it now is tried again. */
+function readonlyProblemOf(reply: Buffer, pool: Pool): HandshakeProblem | undefined {
+  pool.isReadonlyDenied = reply.toString('latin1', 0, 8) === '-NOPERM ';
+  return pool.isReadonlyDenied ? undefined : problemOf(reply);
 }
 
 /** What a node says to a login that it does not take, or to one that is missing. */

@@ -13,11 +13,18 @@ export class NodeFacts {
   evictsScripts = true;
   /** A SCRIPT FLUSH could not reach the node: it is flushed before anything else is sent there. */
   owesFlush = false;
+  /** A replica that said of itself that it follows its master, and did not fail since. */
+  isInSync = false;
   readonly recent = new RecentScripts();
   /** Of everything that clients asked of this node. */
   readonly latency = new LatencyHistogram();
   /** All connections to it, whoever's: scripts are the node's, not an identity's. */
   readonly connections = new Set<Connection>();
+
+  get hasConnection(): boolean {
+    for (const { state } of this.connections) if (state === 'ready') return true;
+    return false;
+  }
 
   /** The node no longer has any script: nothing is believed. */
   dropAllMarks(): void {

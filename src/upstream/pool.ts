@@ -10,12 +10,14 @@ import { encodeCommand } from '../resp/encode.ts';
 import type { Script } from '../script/script.ts';
 import type { Access } from './access.ts';
 import { Connection } from './connection.ts';
-import { Exchange, type Failure } from './exchange.ts';
+import { Exchange, type Failure, IGNORE } from './exchange.ts';
+import { READONLY } from './handshake.ts';
 import type { NodeFacts } from './node-facts.ts';
 import type { NodeTls } from './node-tls.ts';
 import type { Turn } from './turn.ts';
 
 const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
+const READWRITE = encodeCommand('READWRITE');
 const OCCUPIED_AFTER_MS = 5;
 /** After a failed attempt the node is not tried again for so long. */
 const RETRY_AFTER_MS = 50;
@@ -83,6 +85,9 @@ export class Pool {
   #spare: Connection[] = [];
   #isFlushing = false;
   #failedAtMs = Number.NEGATIVE_INFINITY;
+  #isReplica = false;
+  /** The user may not say READONLY, without which a replica answers nothing. */
+  isReadonlyDenied = false;
   /** Why the last attempt failed; empty when it did not. */
   problem = '';
   /** What the node said when it last refused the login; empty when it did not. */
@@ -208,6 +213,31 @@ export class Pool {
     return best;
   }
 
+  /** The node is a replica, and reads go there. */
+  get isReplica(): boolean {
+    return this.#isReplica;
+  }
+
+  /**
+   * READONLY lets a replica answer reads, and must not outlast its promotion: when it is a replica once more it would
+   * answer what was meant for a primary.
+   */
+  set isReplica(isReplica: boolean) {
+    if (isReplica === this.#isReplica) return;
+    this.#isReplica = isReplica;
+    for (const connection of this.#connections) this.sayRole(connection);
+  }
+
+  sayRole(connection: Connection): void {
+    const exchange = new Exchange(IGNORE, 0, undefined, 0);
+    connection.sendOwn(exchange, this.#isReplica ? READONLY : READWRITE);
+  }
+
+  /** Whether a replica may be asked now, as far as is known. */
+  get isReadable(): boolean {
+    return this.#isReplica && this.facts.isInSync && !this.isReadonlyDenied;
+  }
+
   /** Whether sessions should stop reading requests for this node. */
   get isSaturated(): boolean {
     let bytes = 0;
@@ -294,6 +324,8 @@ export class Pool {
     if (isUnneeded) return;
     if (!wasReady) this.#failedAtMs = performance.now();
     if (this.options.purpose === 'control' || kind === 'refused') return;
+    // Perhaps restarted, and not in order yet: it is asked.
+    this.facts.isInSync = false;
     if (this.problem === '') this.#events.onDisconnected(this.node, reason);
     if (!wasReady || this.#connections.length === 0) this.problem = reason;
   }
@@ -304,7 +336,8 @@ export class Pool {
   }
 }
 
-function isOccupied(connection: Connection): boolean {
+/** Whether its oldest request waits for so long that others should not wait behind it. */
+export function isOccupied(connection: Connection): boolean {
   const head = connection.head;
   if (connection.isAvoided) return true;
   return head !== undefined && connection.pool.turn.now() - head.sinceMs > OCCUPIED_AFTER_MS;

@@ -18,12 +18,16 @@ export interface UpstreamContext {
   readonly identities: Identities;
   readonly events: PoolEvents;
   readonly options: PoolOptions;
+  /** Replicas are read from. */
+  readonly readsReplicas: boolean;
 }
 
 export class Upstream {
   readonly #context: UpstreamContext;
   readonly #pools = new Map<Access, Map<string, Pool>>();
   readonly #facts = new Map<string, NodeFacts>();
+  /** Addresses of the replicas that are read from. */
+  #replicas: ReadonlySet<string> = new Set();
 
   constructor(context: UpstreamContext) {
     this.#context = context;
@@ -44,6 +48,7 @@ export class Upstream {
     if (known !== undefined) return known;
     const companion = access.identity.kind === 'own' ? undefined : this.ownOf(node);
     const pool = this.#newPool({ node, access, companion }, this.#context.options);
+    pool.isReplica = this.#replicas.has(node.address);
     byAddress.set(node.address, pool);
     return pool;
   }
@@ -87,8 +92,11 @@ export class Upstream {
     for (const pool of this.pools) pool.flushScripts();
   }
 
-  /** Closes what is idle and belongs to no node of the topology. */
+  /** Goes by the roles in the topology, and closes what is idle and belongs to none of its nodes. */
   retain(topology: Topology): void {
+    const replicas = this.#context.readsReplicas ? topology.shards.flatMap((shard) => shard.replicas) : [];
+    this.#replicas = new Set(replicas.map((node) => node.address));
+    for (const pool of this.pools) pool.isReplica = this.#replicas.has(pool.node.address);
     const addresses = new Set([...topology.nodes.values()].map((node) => node.address));
     this.#close(({ node }) => !addresses.has(node.address), 'no longer part of the cluster');
     const inUse = new Set([...this.pools].map((pool) => pool.node.address));

@@ -49,6 +49,7 @@ describe('loadConfig', () => {
       connect_timeout_ms: 2000,
       node_silence_ms: 15000,
       failover_wait_ms: 5000,
+      read_from: 'primary',
     });
     assert.deepEqual(config.scripting, {
       script_check_enable: 1,
@@ -62,6 +63,7 @@ describe('loadConfig', () => {
       store: { type: 'memory', prefix: 'evalgate:' },
       registry_max_bytes: 67108864,
       max_run_ms: 0,
+      readonly_lua_route_ronode_enable: 0,
       eval_to_evalsha: true,
     });
     assert.deepEqual(config.limits, {

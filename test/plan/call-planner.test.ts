@@ -9,6 +9,7 @@ import { plannerOf } from '../support/planning.ts';
 import { requestOf } from '../support/request.ts';
 
 const BODY = 'return 1';
+const AT_PRIMARY = { kind: 'call', isReplicaRead: false };
 const SHA = shaOf(Buffer.from(BODY));
 
 function setUp(keylessScripts: Policy['keylessScripts'] = 'reject', maxBytes = 1e6) {
@@ -107,11 +108,11 @@ describe('CallPlanner', () => {
     const plan = call('EVAL', BODY, '2', '{t}1', '{t}2', 'other');
     assert.deepEqual(
       { ...plan, script: plan.script?.sha },
-      { kind: 'call', slot: slotOfKey('t'), script: SHA, form: 'eval', isReadOnly: false, keyCount: 2 },
+      { ...AT_PRIMARY, slot: slotOfKey('t'), script: SHA, form: 'eval', isReadOnly: false, keyCount: 2 },
     );
     assert.deepEqual(
       { ...call('EVALSHA_RO', SHA.toUpperCase(), '1', 'a'), script: undefined },
-      { kind: 'call', slot: slotOfKey('a'), script: undefined, form: 'evalsha', isReadOnly: true, keyCount: 1 },
+      { ...AT_PRIMARY, slot: slotOfKey('a'), script: undefined, form: 'evalsha', isReadOnly: true, keyCount: 1 },
     );
     assert.equal(call('EVAL_RO', BODY, '1', 'a').isReadOnly, true);
   });
@@ -178,7 +179,8 @@ describe('CallPlanner', () => {
   for (const [args, slot, keyCount] of functions) {
     it(`CallPlanner plans ${args} as a call, whose replies are suspect, for the node to judge`, () => {
       const plan = setUp().call(...args.split(' '));
-      assert.deepEqual(plan, { kind: 'call', slot, script: undefined, form: 'function', isReadOnly: false, keyCount });
+      const expected = { ...AT_PRIMARY, slot, script: undefined, form: 'function', isReadOnly: false, keyCount };
+      assert.deepEqual(plan, expected);
     });
   }
 

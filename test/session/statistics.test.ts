@@ -123,7 +123,7 @@ describe('Statistics', () => {
 
   it('counts requests by kind; what is refused before the wire as refused, and what nobody knows as other', () => {
     const { statistics, stop } = setUp();
-    const forward: Plan = { kind: 'forward', slot: 1 };
+    const forward: Plan = { kind: 'forward', slot: 1, isReplicaRead: false };
     statistics.onRequest(forward, SHIPPED_TABLE.findByName('get'));
     statistics.onRequest(forward, undefined);
     statistics.onRequest({ kind: 'reply', bytes: Buffer.from('-ERR no\r\n') }, SHIPPED_TABLE.findByName('eval'));

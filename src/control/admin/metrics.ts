@@ -60,6 +60,8 @@ function requestFamilies({ counters, statistics }: AdminSource): Family[] {
       values: statistics.errors.entries.map(([code, value]) => ({ labels: { code }, value })),
     },
     counter('slow_requests', 'Requests that a node took 10 ms or longer for', statistics.slowLog.total),
+    counter('replica_reads', 'Reads that went to a replica', counters.replicaReads),
+    counter('replica_fallbacks', 'Of these, those that the primary had to answer', counters.replicaFallbacks),
     counter('redirects', 'MOVED and ASK followed', counters.redirects),
     counter('retries', 'Waits for a primary, or after TRYAGAIN, LOADING and the like', counters.retries),
     counter('failures', 'Requests that got no reply from a node', counters.failures),
