@@ -95,11 +95,14 @@ export class NodeWatch {
   }
 }
 
-/** Since when the longest waiting head of a pool's connections waits, of those that block or the others; else never. */
+/**
+ * Since when the longest waiting head of a pool's connections waits, of those that block or the others; else never.
+ * Connections that are being made count: a frozen process accepts them, and answers no handshake.
+ */
 function oldestHead(pool: Pool, isBlocking: boolean): number {
   let sinceMs = Number.POSITIVE_INFINITY;
-  for (const { head, state, isPaused, isWaiting } of pool.connections) {
-    if (isWaiting !== isBlocking || head === undefined || state !== 'ready' || isPaused) continue;
+  for (const { head, isPaused, isWaiting } of pool.connections) {
+    if (isWaiting !== isBlocking || head === undefined || isPaused) continue;
     sinceMs = Math.min(sinceMs, head.sinceMs);
   }
   return sinceMs;

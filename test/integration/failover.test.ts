@@ -15,7 +15,7 @@ import {
   waitFor,
   waitUntilReplaced,
 } from '../support/cluster.ts';
-import { Gateway } from '../support/gateway.ts';
+import { Gateway, startProxy } from '../support/gateway.ts';
 import { type Books, COUNT_SCRIPT, COUNT_SHA, Load, sum } from '../support/load.ts';
 
 const HONEST = [
@@ -118,6 +118,29 @@ describe('failover under load', () => {
     const replies = await client.pipeline(keys.map((key) => ['EVALSHA', COUNT_SHA, '1', key]));
     client.close();
     assert.ok(replies.every((reply) => reply[0] === 0x3a));
+  });
+
+  it('a frozen master that nobody was connected to does not keep what waits for a connection', async (t) => {
+    await waitFor('all replicas are in sync', async () => {
+      const infos = await Promise.all(gateway.cluster.nodes.map((node) => node.client().info('replication')));
+      return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
+    });
+    const proxy = await startProxy(gateway.cluster, {
+      cluster: { connect_timeout_ms: 60_000, failover_wait_ms: 60_000, node_silence_ms: 60_000 },
+    });
+    const client = await RawClient.connect(proxy.address.port);
+    t.after(async () => {
+      client.close();
+      await proxy.stop();
+    });
+    const { master } = await shardOfCounters();
+    freeze(master);
+    try {
+      assert.equal(await client.text('SET', 'counter:0', '0'), '+OK\r\n');
+    } finally {
+      thaw(master);
+    }
+    await waitFor('the thawed node is a replica', async () => !(await isMaster(master)));
   });
 
   it('a frozen master loses its connections after its failover, and no late OK is passed on', async (context) => {
