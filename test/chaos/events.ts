@@ -33,6 +33,8 @@ export interface Outcome {
 export interface Recovery {
   readonly clusterMs: number;
   readonly clientsMs: number;
+  /** So much later than the cluster clients may be. */
+  readonly boundMs: number;
 }
 
 export interface ChaosEvent {
@@ -49,6 +51,9 @@ const HONEST_ERRORS: Allowance = { errors: 'honest', losses: false, disorder: tr
 const HONEST_LOSSES: Allowance = { errors: 'honest', losses: true, disorder: true };
 const OWN_CONNECTION: Allowance = { errors: 'own_connection', losses: false, disorder: false };
 
+const RECOVERY_MS = 1000;
+/** Silence is no proof: a frozen node gets another second, after it was replaced, before its connections are given up. */
+const FROZEN_RECOVERY_MS = 2000;
 const MANUAL_FAILOVER_MS = 6000;
 const LOOK_EVERY_MS = 10;
 /** How long the clients have to hear of a flush that came by another evalgate. */
@@ -81,6 +86,7 @@ async function flushNodes(world: World): Promise<Outcome> {
     for (const node of world.cluster.nodes) await node.client().script('FLUSH');
     await world.load.progress(10);
   }
+  await world.load.progress(10);
   const healed = (await world.errorCount('NOSCRIPT')) - before;
   return { times, ...(healed > 0 ? {} : { proofMissing: 'no node ever said NOSCRIPT' }) };
 }
@@ -124,19 +130,20 @@ async function killMaster(world: World, round: number): Promise<Outcome> {
 }
 
 async function freezeMaster(world: World, round: number): Promise<Outcome> {
-  return await replace(world, round, async (master) => {
+  const blow: Blow = async (master) => {
     freeze(master);
     return () => {
       thaw(master);
       return waitFor('the thawed node is a replica', async () => !(await isMaster(master)));
     };
-  });
+  };
+  return await replace(world, round, blow, FROZEN_RECOVERY_MS);
 }
 
 type Blow = (master: LocalNode) => Promise<() => Promise<void>>;
 
 /** A master is struck down, its replica takes over, then it comes back. */
-async function replace(world: World, round: number, strike: Blow): Promise<Outcome> {
+async function replace(world: World, round: number, strike: Blow, boundMs = RECOVERY_MS): Promise<Outcome> {
   const shard = round % 3;
   const [master, replica] = [await world.masterOf(shard), await world.replicaOf(shard)];
   await world.expectFailover(true);
@@ -150,7 +157,8 @@ async function replace(world: World, round: number, strike: Blow): Promise<Outco
   await waitUntilReplaced(world.cluster, master);
   await revive();
   await world.expectFailover(false);
-  return { times: 1, recovery: { clusterMs: replacedMs - startedMs, clientsMs: recoveredMs - startedMs } };
+  const [clusterMs, clientsMs] = [replacedMs - startedMs, recoveredMs - startedMs];
+  return { times: 1, recovery: { clusterMs, clientsMs, boundMs } };
 }
 
 /** When every other master says that the replica has the slots, and it serves them. */
@@ -213,6 +221,8 @@ async function reshardAndFlush(world: World, round: number): Promise<Outcome> {
   const outcome = await reshard(world, round);
   isDone = true;
   await flushing;
+  // Every script that went missing is called before all is quiet: bringing it back may change the order once more.
+  await world.load.progress(20);
   return outcome;
 }
 
