@@ -186,11 +186,13 @@ function ownsNothing(view: unknown, node: LocalNode): boolean {
 
 async function failOverByHand(world: World, round: number): Promise<Outcome> {
   const replica = await world.replicaOf(round % 3);
+  await world.prepareElection();
   // A replica gives up when its master does not stand still in time: on a busy machine it takes another attempt.
   await waitFor('the replica becomes master', async () => {
     await replica.client().call('CLUSTER', 'FAILOVER');
     return await pollUntil(() => isMaster(replica), { timeoutMs: MANUAL_FAILOVER_MS });
   });
+  await world.expectFailover(false);
   return { times: 1 };
 }
 

@@ -12,6 +12,8 @@ const SLOTS_PER_SHARD = 4;
 const SLOT_COUNT = 16_384;
 /** While a node is not meant to fail over: longer than a busy machine keeps a node from running. */
 const PATIENT_MS = 15_000;
+/** During a failover by hand: masters vote once in two of these. */
+const ELECTION_MS = 4000;
 /** While a master is down on purpose. */
 export const FAILOVER_MS = 2000;
 
@@ -19,6 +21,7 @@ export class World {
   readonly cluster: LocalCluster;
   readonly evalgates: readonly Evalgate[];
   readonly load: ChaosLoad;
+  #lastElectionAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(cluster: LocalCluster, evalgates: readonly Evalgate[], load: ChaosLoad) {
     this.cluster = cluster;
@@ -77,9 +80,20 @@ export class World {
 
   /** How soon nodes take another for dead: soon, or not while this machine is merely busy. */
   async expectFailover(isExpected: boolean): Promise<void> {
+    await this.#setNodeTimeout(isExpected ? FAILOVER_MS : PATIENT_MS);
+    this.#lastElectionAtMs = performance.now();
+  }
+
+  /** A master votes again for a shard only when two node timeouts are over: waits for that, with a shorter one. */
+  async prepareElection(): Promise<void> {
+    await this.#setNodeTimeout(ELECTION_MS);
+    const isFree = () => performance.now() - this.#lastElectionAtMs > 2 * ELECTION_MS;
+    await waitFor('an election is possible', isFree);
+  }
+
+  async #setNodeTimeout(timeoutMs: number): Promise<void> {
     for (const node of this.cluster.nodes) {
-      if (!node.isRunning) continue;
-      await node.client().config('SET', 'cluster-node-timeout', isExpected ? FAILOVER_MS : PATIENT_MS);
+      if (node.isRunning) await node.client().config('SET', 'cluster-node-timeout', timeoutMs);
     }
   }
 
