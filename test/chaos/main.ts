@@ -1,5 +1,5 @@
 /**
- * `npm run chaos`: breaks a real cluster, and evalgates in front of it, in every way that events.ts knows, six times
+ * `npm run chaos`: breaks a real cluster, and evalgates in front of it, in every way that events.ts knows, eight times
  * over, while clients count. docs/reliability.md says what it asserts and how to read its table.
  */
 import { cpus } from 'node:os';
@@ -9,7 +9,7 @@ import { Campaign } from './campaign.ts';
 import { EVENTS } from './events.ts';
 import { report } from './report.ts';
 
-const HELP = `Usage: npm run chaos -- [--rounds 6] [--only kill-master,reshard] [--seed N] [--clients 6] [--markdown]
+const HELP = `Usage: npm run chaos -- [--rounds 8] [--only kill-master,reshard] [--seed N] [--clients 6] [--markdown]
 
   --rounds N     every event once a round, each round at another shard
   --only A,B     events by their id: ${EVENTS.map(({ id }) => id).join(', ')}
@@ -21,7 +21,7 @@ const HELP = `Usage: npm run chaos -- [--rounds 6] [--only kill-master,reshard] 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '6' },
+      rounds: { type: 'string', default: '8' },
       only: { type: 'string' },
       seed: { type: 'string', default: String(Random.fresh().seed) },
       clients: { type: 'string', default: '6' },
