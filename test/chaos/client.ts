@@ -205,7 +205,8 @@ export class ChaosClient {
   }
 
   #onNoscript({ script }: Operation, reply: string): void {
-    this.#stretch.books.noscript(reply.slice(1, -2));
+    const [, name = ''] = script?.body.split(' -- ') ?? [];
+    this.#stretch.books.noscript(`${reply.slice(1, -2)} (script "${name}")`);
     if (script !== undefined) this.#missing.add(script);
   }
 }

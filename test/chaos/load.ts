@@ -72,6 +72,8 @@ export class ChaosLoad {
       for (const value of values) load.stretch.books.acknowledge(key, value);
     }
     client.close();
+    // What came by EVAL is written a moment after its second use; until then no other evalgate can know it.
+    await waitFor('the store has the scripts', async () => (await load.missingInStore()) === 0);
     load.#clients = Array.from({ length: options.clientCount }, (_, i) => new ChaosClient(load, i));
     const runs = load.#clients.map((one) => one.run());
     load.#running = Promise.all(runs).catch((error: unknown) => {
