@@ -240,13 +240,18 @@ export class Connection implements Flushable {
         this.destroy('too_large', `a reply larger than ${this.pool.options.maxReplyBytes} bytes`);
         return;
       }
-      if (step === 'push' && (this.listener === undefined || this.state === 'connecting')) continue;
-      if (!(step === 'reply' || step === 'push') || !this.#take()) {
+      // In RESP2 a push is no frame at all: the two sides disagree.
+      if (step === 'push' && this.pool.access.protocol === 3 && !this.#isListenedTo) continue;
+      if (!(step === 'reply' || (step === 'push' && this.#isListenedTo)) || !this.#take()) {
         this.destroy('desynchronized', 'sent bytes that are no reply');
         return;
       }
       if (this.state === 'closed') return;
     }
+  }
+
+  get #isListenedTo(): boolean {
+    return this.listener !== undefined && this.state !== 'connecting';
   }
 
   /** Hands the reply that the framer found to whom it belongs; false when it belongs to nobody. */

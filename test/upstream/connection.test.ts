@@ -4,9 +4,16 @@ import { createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Connection } from '../../src/upstream/connection.ts';
-import type { PoolOptions } from '../../src/upstream/pool.ts';
 import { FakeNode } from '../support/fake-node.ts';
-import { expectHandshake, poolTo, Recorder, type TestPool, until, untilReady } from '../support/upstream.ts';
+import {
+  expectHandshake,
+  poolTo,
+  Recorder,
+  type TestPool,
+  type TestPoolOptions,
+  until,
+  untilReady,
+} from '../support/upstream.ts';
 
 interface Bench extends TestPool {
   readonly node: FakeNode;
@@ -15,8 +22,9 @@ interface Bench extends TestPool {
 }
 
 /** A fake node and a connection to it that is ready. */
-async function ready(t: TestContext, options: Partial<PoolOptions> = {}): Promise<Bench> {
+async function ready(t: TestContext, options: TestPoolOptions = {}): Promise<Bench> {
   const node = await FakeNode.start(t);
+  if (options.protocol === 3) node.expect('HELLO', '3').reply('%1\r\n+proto\r\n:3\r\n');
   expectHandshake(node);
   const test = poolTo(node.port, options);
   const connection = test.pool.open();
@@ -316,8 +324,8 @@ describe('Connection', () => {
     });
   }
 
-  it('drops pushes for which nobody listens: they take no place among the replies', async (t) => {
-    const { node, connection, sink } = await ready(t);
+  it('drops pushes of RESP3 for which nobody listens: they take no place among the replies', async (t) => {
+    const { node, connection, sink } = await ready(t, { protocol: 3 });
     const push = '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n';
     node.expect('GET', 'a').replyInPieces(`${push}:1\r\n${push}`, 3);
     node.expect('GET', 'b').reply(`:2\r\n${push}`);
