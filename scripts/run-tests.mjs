@@ -2,9 +2,9 @@
  * Runs the compiled tests and ends with the line `N passed, N failed`. `npm run ok` runs `unit`, `npm test` all;
  * `node scripts/run-tests.mjs NAME…` runs the files whose path contains one of the names.
  *
- * Every file is a process of its own: unit tests side by side, those with a real cluster one after the other (they
- * measure time, and two clusters on two cores would disturb each other). A file that crashes, runs into the limit or
- * holds no test counts as one failure.
+ * Every file is a process of its own: unit tests side by side, those with a real cluster two at a time (they wait more
+ * than they compute), and those alone that measure how long something takes, or fill the machine. A file that crashes,
+ * runs into the limit or holds no test counts as one failure.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -17,6 +17,9 @@ const ROOT = join(import.meta.dirname, '..');
 const TESTS = join(ROOT, 'dist/test');
 const REPORTER = pathToFileURL(join(import.meta.dirname, 'test-reporter.mjs')).href;
 const NEEDS_CLUSTER = /^(integration|chaos|clients)\//;
+/** Clusters of files that run at the same time. */
+const CLUSTERS = 2;
+const NEEDS_QUIET = /\/(chaos|failover|limits|flood|max-run|slow-script|hostile-bodies|drain|page|wait)\.test\.js$/;
 const FILE_LIMIT_MS = 5 * 60_000;
 const SHOWN_OUTPUT_CHARS = 20_000;
 
@@ -24,10 +27,15 @@ const totals = { passed: 0, failed: 0, skipped: 0 };
 
 async function main(words) {
   const files = findTests(words);
-  const alone = files.filter((file) => NEEDS_CLUSTER.test(file));
-  const together = files.filter((file) => !NEEDS_CLUSTER.test(file));
-  await runAll(together, availableParallelism());
-  await runAll(alone, 1);
+  const ofCluster = files.filter((file) => NEEDS_CLUSTER.test(file));
+  const ofUnits = files.filter((file) => !NEEDS_CLUSTER.test(file));
+  const quiet = ofCluster.filter((file) => NEEDS_QUIET.test(file));
+  await runAll(ofUnits, availableParallelism());
+  await runAll(
+    ofCluster.filter((file) => !quiet.includes(file)),
+    CLUSTERS,
+  );
+  await runAll(quiet, 1);
   const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : '';
   if (totals.failed > 0 || totals.passed === 0) process.exitCode = 1;
   console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
