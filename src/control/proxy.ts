@@ -145,6 +145,7 @@ export class ProxyServer implements AdminSource {
       log,
       read: readConfig,
       current: () => this.#config,
+      isStopping: () => this.isDraining,
       prepare: (next) => this.#prepare(next),
     });
     this.#poolOptions = poolOptionsFrom(config, access);
@@ -238,9 +239,8 @@ export class ProxyServer implements AdminSource {
    * Reads the config file and the files that it names anew, and goes by them: all of it or nothing. Requests under way
    * finish as they began. Never rejects; the log has every change, or why there is none.
    */
-  async reload(): Promise<ReloadOutcome> {
-    if (this.isDraining) return { kind: 'refused', problems: ['evalgate stops'] };
-    return await this.#reloader.reload();
+  reload(): Promise<ReloadOutcome> {
+    return this.#reloader.reload();
   }
 
   /** All that can be wrong with a config is found here, while the one before is in force. */

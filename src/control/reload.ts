@@ -33,9 +33,12 @@ export interface ReloadOptions {
   readonly read: (() => Config) | undefined;
   /** The config in force. */
   readonly current: () => Config;
+  readonly isStopping: () => boolean;
   /** Checks all that goes with the config and changes nothing. Rejects with an OperatorError. */
   readonly prepare: (next: Config) => Promise<Prepared>;
 }
+
+const STOPS = 'evalgate stops';
 
 export class Reloader {
   readonly #options: ReloadOptions;
@@ -86,8 +89,9 @@ export class Reloader {
   }
 
   async #switch(): Promise<ReloadOutcome> {
-    const { read, current, prepare } = this.#options;
+    const { read, current, prepare, isStopping } = this.#options;
     if (read === undefined) return refused(['evalgate was not started with a config file']);
+    if (isStopping()) return refused([STOPS]);
     const next = read();
     const keyChanges = diffConfigs(current(), next);
     const frozen = keyChanges.filter((change) => change.needsRestart);
@@ -95,6 +99,7 @@ export class Reloader {
       return refused(frozen.map(({ key, from, to }) => `${key} cannot change without a restart: ${from} → ${to}`));
     }
     const prepared = await prepare(next);
+    if (isStopping()) return refused([STOPS]);
     const changes = [...keyChanges, ...prepared.fileChanges];
     prepared.commit();
     return changes.length === 0 ? { kind: 'unchanged' } : { kind: 'changed', changes };

@@ -135,6 +135,7 @@ export const EVALGATE = {
     `ERR evalgate: subscriptions take more than ${limit} bytes (${key}), the command did not run`,
   replyTooLarge: (node: string, reason: string) =>
     `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
+  nameTooLong: (limit: number) => `ERR evalgate: a name longer than ${limit} bytes`,
   tooManyUsers: 'ERR evalgate: too many users are logged in at a time (1000), the login was not used',
   registryFull: 'ERR evalgate: script registry is full (registry_max_bytes)',
   notFlushed: (nodes: string) =>

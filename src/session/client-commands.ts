@@ -22,6 +22,8 @@ import { clientLine } from './client-list.ts';
 import type { Session } from './session.ts';
 
 const ARGUMENT = 2;
+/** Of a name of a client or its library: it is kept as long as the client is there. */
+const MAX_NAME_BYTES = 1024;
 
 export function runClient(session: Session, command: Command, request: Request): void {
   const { word } = command;
@@ -72,12 +74,19 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
 
 /** Redis: printable ASCII without blanks; an empty name takes the name away. */
 export function setName(session: Session, name: Buffer): Buffer {
-  if (!isPrintable(name)) return errorLine(REDIS.clientNameInvalid);
+  const problem = nameProblem(name);
+  if (problem !== undefined) return errorLine(problem);
   session.client.name = name.length === 0 ? undefined : name;
   return OK;
 }
 
-export function isPrintable(text: Buffer): boolean {
+/** What is wrong with a name; undefined when nothing is. */
+export function nameProblem(name: Buffer): string | undefined {
+  if (name.length > MAX_NAME_BYTES) return EVALGATE.nameTooLong(MAX_NAME_BYTES);
+  return isPrintable(name) ? undefined : REDIS.clientNameInvalid;
+}
+
+function isPrintable(text: Buffer): boolean {
   return text.every((byte) => byte >= 0x21 && byte <= 0x7e);
 }
 
@@ -87,6 +96,7 @@ function setInfo(session: Session, request: Request): Buffer {
   if (!isVersion && !request.isWord(ARGUMENT, 'lib-name')) {
     return errorLine(`ERR Unrecognized option '${request.argText(ARGUMENT)}'`);
   }
+  if (value.length > MAX_NAME_BYTES) return errorLine(EVALGATE.nameTooLong(MAX_NAME_BYTES));
   if (!isPrintable(value)) {
     return errorLine(`ERR ${request.argText(ARGUMENT)} cannot contain spaces, newlines or special characters.`);
   }

@@ -86,7 +86,7 @@ export class Dispatcher {
     const { account } = standing;
     const { planner } = runtime;
     if (!standing.isAdmitted) return this.#dispatchBeforeLogin(request);
-    if (account?.privilege === 'read_only' && !isLookedUp) {
+    if (account?.privilege === 'read_only') {
       const allowed = asReadOnly(planner, request, account.username);
       if (Buffer.isBuffer(allowed)) return this.session.reply(allowed);
       return this.#plan(allowed, isLookedUp);

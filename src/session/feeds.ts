@@ -114,6 +114,12 @@ export class Feeds implements FeedEvents {
   }
 
   /** Ends everything at once. */
+  /** The client goes on as somebody else: it is subscribed anew, with that user's rights. */
+  restart(): void {
+    for (const feed of [...this.#byAddress.values()]) this.#drop(feed);
+    this.place();
+  }
+
   discard(): void {
     this.#isDiscarded = true;
     clearTimeout(this.#timer);

@@ -9,10 +9,12 @@ import type { Request } from '../resp/request.ts';
 import { runClient } from './client-commands.ts';
 import { runCluster } from './cluster-commands.ts';
 import { runLoginCommand } from './login-commands.ts';
+import { isPermitted } from './permission.ts';
 import type { Session } from './session.ts';
 import { slowlogReply } from './slowlog-command.ts';
 
 export function runLocal(session: Session, command: Command, request: Request): void {
+  if (!isPermitted(session, command, request)) return;
   if (command.handling === 'client') return runClient(session, command, request);
   if (command.handling === 'cluster') return runCluster(session, command, request);
   switch (command.name) {

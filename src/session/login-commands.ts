@@ -7,7 +7,7 @@ import { EMPTY_ARRAY, encodeBulk, encodeInteger, encodeMap, OK } from '../resp/e
 import { errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Access } from '../upstream/access.ts';
-import { isPrintable, setName } from './client-commands.ts';
+import { nameProblem, setName } from './client-commands.ts';
 import type { Credentials, Outcome } from './logins.ts';
 import type { Session } from './session.ts';
 
@@ -29,7 +29,10 @@ export function runLoginCommand(session: Session, name: 'auth' | 'hello' | 'rese
 /** Somebody else from now on, or another protocol; nothing is in flight. */
 function goOnAs(session: Session, access: Access): void {
   session.client.protocol = access.protocol;
-  if (session.standing.use(access)) session.dispatcher.use(access);
+  const { identity } = session.standing;
+  if (!session.standing.use(access)) return;
+  session.dispatcher.use(access);
+  if (access.identity !== identity) session.dispatcher.subscriptions?.onIdentity();
 }
 
 /** Nobody, in RESP2, without a name. */
@@ -123,6 +126,7 @@ function parseHello(session: Session, request: Request): Greeting | Buffer {
       return errorLine(REDIS.helloSyntax(request.argText(i)));
     }
   }
-  if (name !== undefined && !isPrintable(name)) return errorLine(REDIS.clientNameInvalid);
+  const problem = name === undefined ? undefined : nameProblem(name);
+  if (problem !== undefined) return errorLine(problem);
   return { protocol, credentials, name };
 }

@@ -95,7 +95,7 @@ export class Logins {
     for (const node of this.#nodes()) {
       const reply = await this.#options.door.knock(node);
       if (reply === undefined) continue;
-      const isShut = /^-(?:NOAUTH|DENIED)/.test(reply.toString('latin1', 0, 8));
+      const isShut = /^-(?:NOAUTH|DENIED|NOPERM)/.test(reply.toString('latin1', 0, 8));
       this.#nodesSay = isShut ? reply : OK;
       return;
     }
@@ -112,8 +112,10 @@ export class Logins {
     if (account === undefined) this.#backoff.onFailure(from, nowMs);
     const delayMs = this.#backoff.delayMs(from, nowMs);
     if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
-    if (account === undefined) return { kind: 'refused', reply: WRONGPASS };
-    return { kind: 'accepted', identity: this.#options.identities.own, account };
+    // A reload may have taken it away meanwhile.
+    const current = account === undefined ? undefined : this.#accounts.successorOf(account);
+    if (current === undefined) return { kind: 'refused', reply: WRONGPASS };
+    return { kind: 'accepted', identity: this.#options.identities.own, account: current };
   }
 
   /** The first node that answers decides. */

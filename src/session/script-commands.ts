@@ -16,9 +16,9 @@ import { elementsOf } from '../resp/elements.ts';
 import { encodeArray, encodeBulk, encodeInteger, OK } from '../resp/encode.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
-import { Exchange } from '../upstream/exchange.ts';
+import type { Exchange } from '../upstream/exchange.ts';
+import { askAlone } from './ask-alone.ts';
 import type { Dispatcher, Target } from './dispatcher.ts';
-import { failureLine } from './failure-line.ts';
 import { FanOut } from './fan-out.ts';
 
 const LOAD_PATIENCE_MS = 1000;
@@ -247,7 +247,7 @@ function askAll(dispatcher: Dispatcher, request: Request, order: readonly RegExp
     onComplete: finish,
   });
   nodes.forEach((node, index) => {
-    askAlone(dispatcher, { node, frame }, (reply) => fanOut.collect(index, reply));
+    askAlone(dispatcher.session, { node, frame }, (reply) => fanOut.collect(index, reply));
   });
 }
 
@@ -267,26 +267,4 @@ function rankOf(reply: Buffer, order: readonly RegExp[]): number {
 function mostTelling(replies: readonly Buffer[], order: readonly RegExp[]): Buffer {
   const [best] = [...replies].sort((a, b) => rankOf(a, order) - rankOf(b, order));
   return best ?? OK;
-}
-
-/** Asks a node over a connection that carries nothing else, and is closed afterwards. */
-function askAlone(dispatcher: Dispatcher, what: { node: Node; frame: Buffer }, onReply: (reply: Buffer) => void): void {
-  const { standing, runtime } = dispatcher.session;
-  const { upstream, limits } = runtime;
-  const connection = upstream.openControl(what.node, standing.access);
-  const silence = setTimeout(
-    () => connection.destroy('silent', `did not answer for ${limits.nodeSilenceMs} ms`),
-    limits.nodeSilenceMs,
-  );
-  const finish = (reply: Buffer): void => {
-    clearTimeout(silence);
-    onReply(reply);
-    connection.destroy('lost', 'no longer needed');
-  };
-  const sink = {
-    onReply: (_: Exchange, bytes: Buffer, start: number, end: number) =>
-      finish(Buffer.from(bytes.subarray(start, end))),
-    onFailure: (_: Exchange, failure: Parameters<typeof failureLine>[0]) => finish(failureLine(failure)),
-  };
-  connection.sendOwn(new Exchange(sink, 0, undefined, ANY_SLOT), what.frame);
 }

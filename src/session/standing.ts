@@ -9,6 +9,8 @@ import type { Runtime } from './runtime.ts';
 
 export class Standing implements Visitor {
   account: Account | undefined = undefined;
+  /** What a node said to the question whether the request that is looked up is permitted (permission.ts). */
+  answer: Buffer | undefined = undefined;
   readonly #runtime: Runtime;
   #access: Access;
   #isReleased = false;

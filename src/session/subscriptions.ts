@@ -242,6 +242,11 @@ export class Subscriptions implements FeedsEvents {
 
   // ── the rest of its life ────────────────────────────────────────────────────────────────────────────────────
 
+  /** The client goes on as somebody else. */
+  onIdentity(): void {
+    this.#feeds.restart();
+  }
+
   onTopology(): void {
     this.#session.guard(() => {
       this.#feeds.place();

@@ -170,7 +170,7 @@ export class Pool {
 
   /** The connection for a session that has nothing in flight here; undefined while the node cannot be reached. */
   pick(preferred: Connection | undefined): Connection | undefined {
-    if (preferred !== undefined && preferred.state === 'ready' && !isOccupied(preferred)) return preferred;
+    if (preferred?.state === 'ready' && !preferred.isWaiting && !isOccupied(preferred)) return preferred;
     const flowing = this.#connections.find((connection) => connection.state === 'ready' && !isOccupied(connection));
     if (flowing !== undefined) return flowing;
     const opening = this.#connections.find((connection) => connection.state === 'connecting');

@@ -20,6 +20,7 @@ class Stand {
   readonly lines: Record<string, unknown>[] = [];
   /** Instead of a quick and successful preparation. */
   prepareBy: (() => Promise<void>) | undefined;
+  isStopping = false;
   readonly reloader = new Reloader({
     log: createLogger({ level: 'info', format: 'json' }, { write: (line) => this.lines.push(JSON.parse(line)) }),
     read: () => {
@@ -27,6 +28,7 @@ class Stand {
       return this.next;
     },
     current: () => this.current,
+    isStopping: () => this.isStopping,
     prepare: (next) => this.#prepare(next),
   });
 
@@ -128,11 +130,23 @@ describe('Reloader', () => {
       log: createLogger({ level: 'silent', format: 'json' }),
       read: undefined,
       current: () => stand.current,
+      isStopping: () => false,
       prepare: () => assert.fail('there is nothing to prepare'),
     });
     assert.deepEqual(await reloader.reload(), {
       kind: 'refused',
       problems: ['evalgate was not started with a config file'],
     });
+  });
+
+  it('changes nothing once evalgate stops, also when that begins while it prepares', async () => {
+    const stand = new Stand();
+    stand.next = config({ limits: { redirects: 3 } });
+    stand.prepareBy = async () => {
+      stand.isStopping = true;
+    };
+    const stops = { kind: 'refused', problems: ['evalgate stops'] };
+    assert.deepEqual([await stand.reloader.reload(), await stand.reloader.reload()], [stops, stops]);
+    assert.equal(stand.commits, 0);
   });
 });

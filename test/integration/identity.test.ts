@@ -190,6 +190,47 @@ describe('identity', () => {
     });
   });
 
+  describe('what evalgate answers itself about all clients', () => {
+    const COMMANDS: [name: string, args: Argument[]][] = [
+      ['client|list', ['CLIENT', 'LIST']],
+      ['client|kill', ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']],
+      ['client|pause', ['CLIENT', 'PAUSE', '100', 'WRITE']],
+      ['client|unblock', ['CLIENT', 'UNBLOCK', '999999']],
+      ['slowlog|get', ['SLOWLOG', 'GET']],
+      ['slowlog|len', ['SLOWLOG', 'LEN']],
+    ];
+
+    before(async () => {
+      await atNodes('ACL', 'SETUSER', 'narrow', 'on', '>pw', '~*', '-@all', '+get');
+      await atNodes('ACL', 'SETUSER', 'wide', 'on', '>pw', '~*', '+@all');
+    });
+
+    for (const [name, args] of COMMANDS) {
+      it(`${args.join(' ')} is for those whom the nodes let`, async () => {
+        const bystander = await connect();
+        const narrow = await logIn('narrow');
+        const denied = error(`NOPERM this user has no permissions to run the '${name}' command`);
+        assert.equal(await narrow.text(...args), denied);
+        const replies = await narrow.pipeline([args, ['GET', `${K1}none`], args]);
+        assert.deepEqual(replies.map(String), [denied, '$-1\r\n', denied]);
+        assert.equal(await bystander.text('PING'), '+PONG\r\n', 'it lives');
+        const wide = await logIn('wide');
+        assert.doesNotMatch(await wide.text(...args), /^-/);
+        assert.equal(await wide.text('CLIENT', 'UNPAUSE'), OK);
+      });
+    }
+  });
+
+  it('names are bounded', async () => {
+    const client = await connect();
+    const tooLong = error('ERR evalgate: a name longer than 1024 bytes');
+    const name = 'n'.repeat(1025);
+    assert.equal(await client.text('CLIENT', 'SETNAME', name), tooLong);
+    assert.equal(await client.text('CLIENT', 'SETINFO', 'lib-name', name), tooLong);
+    assert.equal(await client.text('HELLO', '2', 'SETNAME', name), tooLong);
+    assert.equal(await client.text('CLIENT', 'SETNAME', name.slice(1)), OK);
+  });
+
   describe('ACL and scripts', () => {
     let admin: RawClient;
     let nextBody = 0;

@@ -136,6 +136,28 @@ describe("pub/sub under the cluster's ACL", () => {
     await setUser(...RULES);
   });
 
+  it('goes on as the user that the client logs in as next', async () => {
+    for (const [user, channel] of [
+      ['alice', 'a'],
+      ['bob', 'b'],
+    ]) {
+      for (const node of gateway.cluster.nodes) {
+        await node.client().call('ACL', 'SETUSER', `${user}`, 'on', '>pass', '+@all', '~*', '&both', `&${channel}`);
+      }
+    }
+    const subscriber = await Subscriber.connect(gateway.port);
+    await subscriber.ask(['HELLO 3 AUTH alice pass', 'SUBSCRIBE both']);
+    const [accepted, refused, confirmed] = await subscriber.ask(['AUTH bob pass', 'SUBSCRIBE a', 'SUBSCRIBE b']);
+    assert.equal(accepted, '+OK');
+    assert.match(refused ?? '', /^-NOPERM this user has no permissions to access/);
+    assert.equal(confirmed, '<subscribe b :2>');
+    const publisher = await Subscriber.connect(gateway.port);
+    await publisher.ask(['PUBLISH both hi']);
+    assert.deepEqual(await subscriber.ask([], 1), ['<message both hi>']);
+    publisher.close();
+    subscriber.close();
+  });
+
   it('runs as the user of the client, who is closed when the user is deleted', async () => {
     for (const node of gateway.cluster.nodes) {
       await node.client().call('ACL', 'SETUSER', 'guest', 'on', '>pass', '+@all', '~*', '&guests:*');

@@ -49,6 +49,18 @@ describe('WAIT', () => {
     other.close();
   });
 
+  it('a client that shared the connection a moment ago gets another one', async () => {
+    for (let round = 0; round < 20; round++) {
+      const [waiting, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+      assert.equal(await other.text('GET', key), await waiting.text('GET', key));
+      waiting.send('*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n');
+      for (let i = 0; i < 5; i++) assert.doesNotMatch(await other.text('GET', key), /^-/);
+      waiting.close();
+      assert.doesNotMatch(await other.text('GET', key), /^-/);
+      other.close();
+    }
+  });
+
   it('answers in order, also when it is pipelined twice', async () => {
     const client = await RawClient.connect(gateway.port);
     const replies = await client.pipeline([
