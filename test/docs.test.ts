@@ -139,6 +139,14 @@ describe('documentation', () => {
     });
   }
 
+  it('README.md leads to every page', () => {
+    const readme = textOf('README.md');
+    assert.deepEqual(
+      pages.filter((page) => page !== 'README.md' && !readme.includes(`](${page})`)),
+      [],
+    );
+  });
+
   const explained = textOf('docs/troubleshooting.md');
   for (const [name, text] of Object.entries(EVALGATE)) {
     it(`docs/troubleshooting.md explains EVALGATE.${name}`, () => {
