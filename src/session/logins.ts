@@ -95,8 +95,9 @@ export class Logins {
     for (const node of this.#nodes()) {
       const reply = await this.#options.door.knock(node);
       if (reply === undefined) continue;
-      const isShut = /^-(?:NOAUTH|DENIED|NOPERM)/.test(reply.toString('latin1', 0, 8));
-      this.#nodesSay = isShut ? reply : OK;
+      const word = /^-(NOAUTH|DENIED|NOPERM)/.exec(reply.toString('latin1', 0, 8))?.[1];
+      // A user without a login who may not even PING is shut out like one who needs a login.
+      this.#nodesSay = word === undefined ? OK : word === 'NOPERM' ? NOAUTH : reply;
       return;
     }
   }

@@ -9,13 +9,13 @@ import { type Argument, encodeCommand, RawClient } from '../support/client.ts';
 import {
   failOver,
   freeze,
-  isMaster,
   moveSlots,
-  ownerOf,
+  shardOf,
   slotOfKey,
   tagInSlot,
   thaw,
   waitFor,
+  waitUntilInSync,
   waitUntilReplaced,
 } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
@@ -275,39 +275,22 @@ describe('blocking commands under failover', () => {
     await gateway.stop();
   });
 
-  async function shard() {
-    const master = await ownerOf(gateway.cluster, slotOfKey(key));
-    for (const node of gateway.cluster.nodes) {
-      if (node.isRunning && node.shardIndex === master.shardIndex && node !== master && !(await isMaster(node))) {
-        return { master, replica: node };
-      }
-    }
-    throw new Error('the shard has no replica');
-  }
-
-  async function inSync(): Promise<void> {
-    await waitFor('all replicas are in sync', async () => {
-      const infos = await Promise.all(gateway.cluster.nodes.map((node) => node.client().info('replication')));
-      return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
-    });
-  }
-
   it('C4: a manual failover takes the wait along', async () => {
     client.send(encodeCommand(['BLPOP', key, '0']));
     await blocked(gateway, 1);
-    await failOver(gateway.cluster, (await shard()).replica);
+    await failOver(gateway.cluster, (await shardOf(gateway.cluster, slotOfKey(key))).replica);
     await blocked(gateway, 1);
     assert.equal(await other.text('RPUSH', key, 'v'), ':1\r\n');
     assert.equal(String(await client.reply()), popped(key, 'v'));
   });
 
   it('C4: a master that dies: a pop may have run, a read goes on', async () => {
-    await inSync();
+    await waitUntilInSync(gateway.cluster);
     const reader = await RawClient.connect(gateway.port);
     client.send(encodeCommand(['BLPOP', key, '0']));
     reader.send(encodeCommand(['XREAD', 'BLOCK', '0', 'STREAMS', `{${key}}s`, '0']));
     await blocked(gateway, 2);
-    const { master } = await shard();
+    const { master } = await shardOf(gateway.cluster, slotOfKey(key));
     await gateway.cluster.stopNode(master, 'SIGKILL');
     assert.match(
       String(await client.reply()),
@@ -321,10 +304,10 @@ describe('blocking commands under failover', () => {
   });
 
   it('C4: a master that freezes is noticed by those who only wait on it', async () => {
-    await inSync();
+    await waitUntilInSync(gateway.cluster);
     client.send(encodeCommand(['BLPOP', key, '0']));
     await blocked(gateway, 1);
-    const { master } = await shard();
+    const { master } = await shardOf(gateway.cluster, slotOfKey(key));
     freeze(master);
     try {
       assert.match(String(await client.reply()), /^-ERR evalgate: .* did not answer for \d+ ms, .* may have run/);

@@ -3,16 +3,16 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { LocalNode } from '../../src/control/local-cluster.ts';
 import { RawClient } from '../support/client.ts';
 import {
   failOver,
   freeze,
   isMaster,
-  ownerOf,
+  shardOf,
   slotOfKey,
   thaw,
   waitFor,
+  waitUntilInSync,
   waitUntilReplaced,
 } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
@@ -52,17 +52,6 @@ describe('failover under load', () => {
     client.close();
   }
 
-  /** Master and replica of the shard that holds the first counter. */
-  async function shardOfCounters(): Promise<{ master: LocalNode; replica: LocalNode }> {
-    const master = await ownerOf(gateway.cluster, slotOfKey('counter:0'));
-    for (const node of gateway.cluster.nodes) {
-      if (node.isRunning && node.shardIndex === master.shardIndex && node !== master && !(await isMaster(node))) {
-        return { master, replica: node };
-      }
-    }
-    throw new Error('the shard has no replica');
-  }
-
   function assertExact(books: Books, counters: Map<string, number>): void {
     for (const key of keys) assert.equal(counters.get(key), books.acknowledged.get(key) ?? 0, key);
   }
@@ -92,7 +81,7 @@ describe('failover under load', () => {
 
   it('a manual failover costs no error and no increment', async (context) => {
     await resetCounters();
-    const { replica } = await shardOfCounters();
+    const { replica } = await shardOf(gateway.cluster, slotOfKey('counter:0'));
     const load = await Load.start({ port: gateway.port, keys });
     await failOver(gateway.cluster, replica);
     const roundsAfter = load.rounds + 20;
@@ -105,7 +94,7 @@ describe('failover under load', () => {
 
   it('a master that restarts costs honest errors at most, and no NOSCRIPT', async (context) => {
     await resetCounters();
-    const { master } = await shardOfCounters();
+    const { master } = await shardOf(gateway.cluster, slotOfKey('counter:0'));
     const load = await Load.start({ port: gateway.port, keys });
     await gateway.cluster.stopNode(master, 'SIGKILL');
     await waitUntilReplaced(gateway.cluster, master);
@@ -121,10 +110,7 @@ describe('failover under load', () => {
   });
 
   it('a frozen master that nobody was connected to does not keep what waits for a connection', async (t) => {
-    await waitFor('all replicas are in sync', async () => {
-      const infos = await Promise.all(gateway.cluster.nodes.map((node) => node.client().info('replication')));
-      return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
-    });
+    await waitUntilInSync(gateway.cluster);
     const proxy = await startProxy(gateway.cluster, {
       cluster: { connect_timeout_ms: 60_000, failover_wait_ms: 60_000, node_silence_ms: 60_000 },
     });
@@ -133,7 +119,7 @@ describe('failover under load', () => {
       client.close();
       await proxy.stop();
     });
-    const { master } = await shardOfCounters();
+    const { master } = await shardOf(gateway.cluster, slotOfKey('counter:0'));
     freeze(master);
     try {
       assert.equal(await client.text('SET', 'counter:0', '0'), '+OK\r\n');
@@ -144,12 +130,9 @@ describe('failover under load', () => {
   });
 
   it('a frozen master loses its connections after its failover, and no late OK is passed on', async (context) => {
-    await waitFor('all replicas are in sync', async () => {
-      const infos = await Promise.all(gateway.cluster.nodes.map((node) => node.client().info('replication')));
-      return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
-    });
+    await waitUntilInSync(gateway.cluster);
     await resetCounters();
-    const { master } = await shardOfCounters();
+    const { master } = await shardOf(gateway.cluster, slotOfKey('counter:0'));
     const load = await Load.start({ port: gateway.port, keys });
     freeze(master);
     try {

@@ -11,14 +11,15 @@ import {
   endSlotMove,
   failOver,
   freeze,
-  isMaster,
   moveKeys,
   ownerOf,
   type SlotMove,
+  shardOf,
   slotOfKey,
   tagInSlot,
   thaw,
   waitFor,
+  waitUntilInSync,
   waitUntilReplaced,
 } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
@@ -468,39 +469,22 @@ describe('transactions under failover', () => {
     await gateway.stop();
   });
 
-  async function shard() {
-    const master = await ownerOf(gateway.cluster, slotOfKey(key));
-    for (const node of gateway.cluster.nodes) {
-      if (node.isRunning && node.shardIndex === master.shardIndex && node !== master && !(await isMaster(node))) {
-        return { master, replica: node };
-      }
-    }
-    throw new Error('the shard has no replica');
-  }
-
-  async function inSync(): Promise<void> {
-    await waitFor('all replicas are in sync', async () => {
-      const infos = await Promise.all(gateway.cluster.nodes.map((node) => node.client().info('replication')));
-      return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
-    });
-  }
-
   it('C4: a manual failover in its middle costs nothing but a watch', async () => {
     const watching = await RawClient.connect(gateway.port);
     await say(client, `SET ${key} 1`, 'MULTI', `INCR ${key}`);
     await say(watching, `WATCH ${key}`, 'MULTI', `INCR ${key}`);
-    await failOver(gateway.cluster, (await shard()).replica);
+    await failOver(gateway.cluster, (await shardOf(gateway.cluster, slotOfKey(key))).replica);
     assert.deepEqual(await say(client, `INCR ${key}`, 'EXEC'), [QUEUED, '*2\r\n:2\r\n:3\r\n']);
     assert.deepEqual(await say(watching, 'EXEC', `GET ${key}`), [NULL, '$1\r\n3\r\n']);
     watching.close();
   });
 
   it('C4: a master that dies before EXEC costs nothing but a watch', async () => {
-    await inSync();
+    await waitUntilInSync(gateway.cluster);
     const watching = await RawClient.connect(gateway.port);
     await say(client, `SET ${key} 1`, 'MULTI', `INCR ${key}`);
     await say(watching, `WATCH ${key}`);
-    const { master } = await shard();
+    const { master } = await shardOf(gateway.cluster, slotOfKey(key));
     await gateway.cluster.stopNode(master, 'SIGKILL');
     assert.deepEqual(await say(client, `INCR ${key}`, 'EXEC'), [QUEUED, '*2\r\n:2\r\n:3\r\n']);
     assert.deepEqual(await say(watching, 'MULTI', `INCR ${key}`, 'EXEC'), [OK, QUEUED, NULL]);
@@ -510,9 +494,9 @@ describe('transactions under failover', () => {
   });
 
   it('C4: an EXEC that was in flight when its master froze may have run, and says so', async () => {
-    await inSync();
+    await waitUntilInSync(gateway.cluster);
     await say(client, `SET ${key} 1`, 'MULTI', `INCR ${key}`);
-    const { master } = await shard();
+    const { master } = await shardOf(gateway.cluster, slotOfKey(key));
     freeze(master);
     try {
       const exec = client.text('EXEC');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EMPTY_TOPOLOGY } from '../../src/cluster/topology.ts';
+import { EMPTY_TOPOLOGY, topologyFromSlots } from '../../src/cluster/topology.ts';
 import { Accounts } from '../../src/session/accounts.ts';
 import { Logins } from '../../src/session/logins.ts';
 import { Identities } from '../../src/upstream/access.ts';
@@ -43,6 +43,32 @@ describe('a login that is delayed', () => {
       const outcome = await attempt;
       alive.unref();
       assert.equal(outcome.kind === 'accepted' ? outcome.account?.privilege : outcome.kind, wanted);
+    });
+  }
+});
+
+describe('clients without a login, where evalgate has one', () => {
+  const topology = topologyFromSlots([[0, 16_383, ['127.0.0.1', 7000, 'a'.repeat(40)]]], {
+    askedHost: '127.0.0.1',
+    natMap: new Map(),
+  });
+
+  for (const [reply, isAdmitted, noauth] of [
+    ['+PONG', true, undefined],
+    ['-NOAUTH Authentication required.', false, '-NOAUTH Authentication required.'],
+    ['-DENIED Redis is running in protected mode', false, '-DENIED Redis is running in protected mode'],
+    ["-NOPERM this user has no permissions to run the 'ping' command", false, '-NOAUTH Authentication required.'],
+    ['-LOADING Redis is loading the dataset in memory', true, undefined],
+  ] as const) {
+    it(`are ${isAdmitted ? 'let in' : 'shut out'} when a node says ${reply.split(' ', 1)} to their PING`, async () => {
+      const identities = new Identities({ username: undefined, password: 'own' });
+      const door = { knock: async () => Buffer.from(`${reply}\r\n`) } as unknown as FrontDoor;
+      const logins = new Logins({ identities, door, accounts: new Accounts([]), topology: () => topology });
+      const visitor = { account: undefined, identity: identities.own };
+      assert.equal(logins.admits(visitor), false, 'not before that is known');
+      await logins.look();
+      assert.equal(logins.admits(visitor), isAdmitted);
+      if (noauth !== undefined) assert.equal(String(logins.noauth), `${noauth}\r\n`);
     });
   }
 });

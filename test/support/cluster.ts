@@ -148,3 +148,21 @@ async function ownersSeenBy(node: LocalNode): Promise<string> {
     .sort()
     .join('\n');
 }
+
+/** Master and a running replica of the shard that owns the slot. */
+export async function shardOf(cluster: LocalCluster, slot: number): Promise<{ master: LocalNode; replica: LocalNode }> {
+  const master = await ownerOf(cluster, slot);
+  for (const node of cluster.nodes) {
+    if (node.isRunning && node.shardIndex === master.shardIndex && node !== master && !(await isMaster(node))) {
+      return { master, replica: node };
+    }
+  }
+  throw new Error('the shard has no replica');
+}
+
+export async function waitUntilInSync(cluster: LocalCluster): Promise<void> {
+  await waitFor('all replicas are in sync', async () => {
+    const infos = await Promise.all(cluster.nodes.map((node) => node.client().info('replication')));
+    return infos.every((info) => info.includes('role:master') || info.includes('master_link_status:up'));
+  });
+}
