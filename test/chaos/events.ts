@@ -13,6 +13,7 @@ import {
   isMaster,
   moveKeys,
   ownerOf,
+  promote,
   thaw,
   waitFor,
   waitUntilAgreed,
@@ -54,7 +55,6 @@ const OWN_CONNECTION: Allowance = { errors: 'own_connection', losses: false, dis
 const RECOVERY_MS = 1000;
 /** Silence is no proof: a frozen node gets another second, after it was replaced, before its connections are given up. */
 const FROZEN_RECOVERY_MS = 2000;
-const MANUAL_FAILOVER_MS = 6000;
 const LOOK_EVERY_MS = 10;
 /** How long the clients have to hear of a flush that came by another evalgate. */
 const FLUSH_HEARD_MS = 1500;
@@ -187,11 +187,7 @@ function ownsNothing(view: unknown, node: LocalNode): boolean {
 async function failOverByHand(world: World, round: number): Promise<Outcome> {
   const replica = await world.replicaOf(round % 3);
   await world.prepareElection();
-  // A replica gives up when its master does not stand still in time: on a busy machine it takes another attempt.
-  await waitFor('the replica becomes master', async () => {
-    await replica.client().call('CLUSTER', 'FAILOVER');
-    return await pollUntil(() => isMaster(replica), { timeoutMs: MANUAL_FAILOVER_MS });
-  });
+  await promote(replica);
   await world.expectFailover(false);
   return { times: 1 };
 }
