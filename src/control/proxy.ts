@@ -30,9 +30,10 @@ import type { PoolOptions } from '../upstream/pool.ts';
 import { Turn } from '../upstream/turn.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { accountsFrom, changedPasswords } from './account-list.ts';
-import type { AdminServer } from './admin/admin-server.ts';
+import type { FactTeller } from './admin/facts.ts';
 import { RecentEvents } from './admin/recent-events.ts';
-import type { AdminSource } from './admin/source.ts';
+import type { AdminHost, AdminSource } from './admin/source.ts';
+import { AdminPort } from './admin-port.ts';
 import { clusterAccess } from './cluster-access.ts';
 import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
@@ -56,7 +57,7 @@ import { TopologySource } from './topology-source.ts';
 
 export type { ReloadOutcome } from './reload.ts';
 
-export class ProxyServer implements AdminSource {
+export class ProxyServer implements AdminSource, AdminHost {
   readonly turn = new Turn();
   readonly counters = new Counters();
   readonly clients = new Clients();
@@ -92,7 +93,7 @@ export class ProxyServer implements AdminSource {
   #stopping: Promise<void> | undefined;
   #isServing = false;
   #isStopping = false;
-  #admin: AdminServer | undefined;
+  readonly #admin = new AdminPort();
   readonly #scripts: ScriptMemory;
   readonly planning: Planning;
   /** Settles when the commands of the cluster are known, or nobody tells. */
@@ -105,7 +106,8 @@ export class ProxyServer implements AdminSource {
   static async start(config: Config, log: Logger, readConfig?: () => Config): Promise<ProxyServer> {
     const proxy = new ProxyServer(config, log, readConfig);
     try {
-      await proxy.#startAdmin();
+      // First of all: while the cluster is waited for, somebody wants to know why.
+      await proxy.#openAdmin();
       await proxy.#source.refresh(undefined);
       // Another command table would judge every script anew, and forget which were refused.
       await proxy.#learning;
@@ -231,7 +233,7 @@ export class ProxyServer implements AdminSource {
     this.#door.close();
     this.upstream.destroy();
     this.#controls.close();
-    await this.#admin?.stop();
+    await this.#admin.close();
     this.log.info('stopped');
   }
 
@@ -293,11 +295,6 @@ export class ProxyServer implements AdminSource {
     warnOfDates(this.#tls.files, this.log);
   }
 
-  /** Where the admin port is served, when it is. */
-  get adminAddress(): ListenAddress | undefined {
-    return this.#admin?.address;
-  }
-
   get config(): Config {
     return this.#config;
   }
@@ -310,11 +307,20 @@ export class ProxyServer implements AdminSource {
     return this.#controls.call(node, 'PING');
   }
 
-  /** First of all: while the cluster is waited for, somebody wants to know why. Loaded only when it is wanted. */
-  async #startAdmin(): Promise<void> {
+  /** Where the admin port is served, when it is. */
+  get adminAddress(): ListenAddress | undefined {
+    return this.#admin.address;
+  }
+
+  get tellers(): readonly FactTeller[] {
+    const { facts } = this.#admin;
+    return facts === undefined ? [] : [facts];
+  }
+
+  async #openAdmin(): Promise<void> {
     if (this.#config.admin.port === undefined) return;
-    const { AdminServer } = await import('./admin/admin-server.ts');
-    this.#admin = await AdminServer.start(this);
+    await this.#admin.tellOf(this);
+    await this.#admin.open(this);
   }
 
   locate(redirect: Redirect, answering: Node): Node | undefined {

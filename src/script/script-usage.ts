@@ -8,18 +8,19 @@ export class ScriptUsage {
   calls = 0;
   /** Calls that were answered with an error, whoever made it. */
   errors = 0;
-  readonly #counts: number[] = new Array<number>(COARSE_BUCKETS).fill(0);
+  /** How long they took, by coarse bucket. */
+  readonly latency: number[] = new Array<number>(COARSE_BUCKETS).fill(0);
 
   /** Notes a call; `fine` is the fine bucket of how long it took. */
   note(fine: number, isError: boolean): void {
     this.calls++;
     if (isError) this.errors++;
     const bucket = coarseBucketOf(fine);
-    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+    this.latency[bucket] = (this.latency[bucket] as number) + 1;
   }
 
   /** How long the share `quantile` of the calls took at most, in µs. */
   quantileUs(quantile: number): number | undefined {
-    return quantileUs(this.#counts, coarseStartUs, quantile);
+    return quantileUs(this.latency, coarseStartUs, quantile);
   }
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { AdminServer } from '../../src/control/admin/admin-server.ts';
-import type { AdminSource } from '../../src/control/admin/source.ts';
+import type { AdminHost } from '../../src/control/admin/source.ts';
 import { LocalCluster } from '../../src/control/local-cluster.ts';
 import type { ProxyServer } from '../../src/control/proxy.ts';
 import { adminPort, ask } from '../support/admin.ts';
@@ -348,7 +348,7 @@ describe('the admin port', () => {
       { kind: 'refused', problems: ['listen.port needs a restart'] },
     ];
     const source = Object.assign(gateway.proxy, { reload: async () => results.shift() ?? { kind: 'unchanged' } });
-    const admin = await AdminServer.start(source as AdminSource);
+    const admin = await AdminServer.start(source as AdminHost);
     const { port } = admin.address;
     const reload = (headers: object = {}) => ask(port, '/api/reload', { method: 'POST', headers });
     const [changed, refused, unchanged] = [await reload(), await reload(), await reload()];

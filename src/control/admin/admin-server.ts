@@ -2,8 +2,8 @@
  * The admin port: health, metrics and the API over HTTP, read-only but for what says otherwise. Made by the composition
  * root when `admin.port` is set, and only then loaded.
  *
- * It shares its thread with the data plane, so nothing here takes long: requests are small, bounded in time and number,
- * what is costly to make is spaced out (spaced.ts), however many ask.
+ * It shares its thread with the data plane, or asks processes that do, so nothing here takes long: requests are small,
+ * bounded in time and number, what is costly to make is spaced out (spaced.ts), however many ask.
  */
 import type { AddressInfo } from 'node:net';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
@@ -12,7 +12,7 @@ import type { ListenAddress } from '../../session/listener.ts';
 import { Guard, isLoopback, SECURITY_HEADERS } from './guard.ts';
 import { History } from './history.ts';
 import { addRoutes } from './routes.ts';
-import type { AdminSource } from './source.ts';
+import type { AdminHost } from './source.ts';
 
 const MAX_BODY_BYTES = 4096;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -37,11 +37,11 @@ export class AdminServer {
   }
 
   /** Resolves when it listens. Throws an OperatorError when the address cannot be had. */
-  static async start(source: AdminSource): Promise<AdminServer> {
-    const { host, port = 0, token } = source.config.admin;
-    const app = makeApp(source, new Guard({ host, token }));
-    const history = new History(source);
-    addRoutes(app, source, history);
+  static async start(owner: AdminHost): Promise<AdminServer> {
+    const { host, port = 0, token } = owner.config.admin;
+    const app = makeApp(owner, new Guard({ host, token }));
+    const history = new History(() => owner.tellers);
+    addRoutes(app, owner, history);
     try {
       await app.listen({ host, port });
     } catch (cause) {
@@ -52,9 +52,9 @@ export class AdminServer {
     }
     history.start();
     const address = { host, port: (app.server.address() as AddressInfo).port };
-    source.log.info(address, 'admin listening');
+    owner.log.info(address, 'admin listening');
     if (token === undefined && !isLoopback(host)) {
-      source.log.warn(address, 'the admin port can be reached from elsewhere and wants no token: set admin.token');
+      owner.log.warn(address, 'the admin port can be reached from elsewhere and wants no token: set admin.token');
     }
     return new AdminServer(address, app, history);
   }
@@ -66,7 +66,7 @@ export class AdminServer {
   }
 }
 
-function makeApp(source: AdminSource, guard: Guard): FastifyInstance {
+function makeApp({ log }: AdminHost, guard: Guard): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -90,7 +90,7 @@ function makeApp(source: AdminSource, guard: Guard): FastifyInstance {
   app.setNotFoundHandler(async (_, reply) => reply.code(404).send({ error: 'there is nothing here' }));
   app.setErrorHandler<Error & { statusCode?: number }>(async (error, _, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) source.log.error({ err: error }, 'an admin request failed: this is a bug in evalgate');
+    if (status >= 500) log.error({ err: error }, 'an admin request failed: this is a bug in evalgate');
     return await reply
       .code(status)
       .headers(SECURITY_HEADERS)

@@ -2,13 +2,13 @@
  * A quarter of an hour of samples, one every five seconds, in arrays of fixed size: for the charts of the page, without
  * a database behind. Made while the admin port is on.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { FINE_BUCKETS, fineStartUs, quantileUs } from '../../base/latency.ts';
-import type { AdminSource } from './source.ts';
+import { fineStartUs, quantileUs } from '../../base/latency.ts';
+import { askAll, type FactTeller } from './facts.ts';
+import { rounded } from './rounding.ts';
+import { addCounts, addLatency, type Counts, NO_COUNTS, noLatency, type SampleFacts } from './state-facts.ts';
 
 export const STEP_MS = 5000;
 const SAMPLES = 180;
-const LAG_RESOLUTION_MS = 20;
 
 /** One value for each sample. Rates are per second over the step that ends there; a latency is NaN without requests. */
 const SERIES = [
@@ -27,70 +27,69 @@ export type Series = (typeof SERIES)[number];
 
 export type Sample = Readonly<Record<Series, number>>;
 
-/** What is only ever counted up: the samples are made of differences. */
+/** The samples of all processes together, as they are counted up. */
 interface Totals {
   readonly atMs: number;
-  readonly requests: number;
-  readonly errors: number;
-  readonly heals: number;
-  readonly refusals: number;
+  readonly counts: Counts;
   readonly latency: Float64Array;
 }
 
 export class History {
-  readonly #source: AdminSource;
+  readonly #tellers: () => readonly FactTeller[];
   readonly #values = Object.fromEntries(SERIES.map((name) => [name, new Float64Array(SAMPLES)])) as Record<
     Series,
     Float64Array
   >;
-  readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   #timer: NodeJS.Timeout | undefined;
+  #isSampling = false;
   #count = 0;
-  #last: Totals;
+  #last: Totals = { atMs: performance.now(), counts: NO_COUNTS, latency: noLatency() };
   /** The sample taken last; undefined in the first seconds. */
   newest: Sample | undefined;
 
-  constructor(source: AdminSource) {
-    this.#source = source;
-    this.#last = totalsOf(source);
+  /** `tellers`: the processes that serve now. */
+  constructor(tellers: () => readonly FactTeller[]) {
+    this.#tellers = tellers;
   }
 
   start(): void {
-    this.#lag.enable();
-    this.#timer = setInterval(() => this.sample(), STEP_MS).unref();
+    this.#timer = setInterval(() => void this.#sample(), STEP_MS).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    this.#lag.disable();
   }
 
-  /** How late the event loop is, in milliseconds, since the last sample: half of the time, at most, and 1 % of it. */
-  get lag(): { readonly p50Ms: number; readonly p99Ms: number; readonly maxMs: number } {
-    const lateMs = (ns: number): number => Math.max(0, ns / 1e6 - LAG_RESOLUTION_MS) || 0;
-    const { max } = this.#lag;
-    return { p50Ms: lateMs(this.#lag.percentile(50)), p99Ms: lateMs(this.#lag.percentile(99)), maxMs: lateMs(max) };
+  async #sample(): Promise<void> {
+    if (this.#isSampling) return;
+    this.#isSampling = true;
+    this.#take(await askAll(this.#tellers(), 'sample', undefined));
+    this.#isSampling = false;
   }
 
-  /** Takes a sample: by the timer, and by tests. */
-  sample(): void {
+  #take(all: readonly SampleFacts[]): void {
     const before = this.#last;
-    const now = totalsOf(this.#source);
+    const now: Totals = {
+      atMs: performance.now(),
+      counts: all.reduce((total, { counts }) => addCounts(total, counts), NO_COUNTS),
+      latency: all.reduce((total, { latency }) => addLatency(total, latency), noLatency()),
+    };
     this.#last = now;
     const seconds = Math.max((now.atMs - before.atMs) / 1000, 0.001);
-    const since = now.latency.map((count, i) => count - (before.latency[i] as number));
+    // Never below zero, whatever became of who counted.
+    const grown = (name: keyof Counts): number => Math.max(0, now.counts[name] - before.counts[name]);
+    const since = now.latency.map((count, i) => Math.max(0, count - (before.latency[i] as number)));
     const sample: Sample = {
       unixS: Math.round(Date.now() / 1000),
-      requestsPerS: (now.requests - before.requests) / seconds,
+      requestsPerS: grown('requests') / seconds,
       p50Ms: (quantileUs(since, fineStartUs, 0.5) ?? Number.NaN) / 1000,
       p99Ms: (quantileUs(since, fineStartUs, 0.99) ?? Number.NaN) / 1000,
-      errorsPerS: (now.errors - before.errors) / seconds,
-      clients: this.#source.counters.clients,
-      heals: now.heals - before.heals,
-      refusals: now.refusals - before.refusals,
-      lagMs: this.lag.maxMs,
+      errorsPerS: grown('errors') / seconds,
+      clients: all.reduce((total, { clients }) => total + clients, 0),
+      heals: grown('heals'),
+      refusals: grown('refusals'),
+      lagMs: Math.max(0, ...all.map(({ lagMs }) => lagMs)),
     };
-    this.#lag.reset();
     for (const name of SERIES) this.#values[name][this.#count % SAMPLES] = sample[name];
     this.#count++;
     this.newest = sample;
@@ -106,22 +105,4 @@ export class History {
       (number | null)[]
     >;
   }
-}
-
-function totalsOf({ counters, checkCounters, statistics }: AdminSource): Totals {
-  const latency = new Float64Array(FINE_BUCKETS);
-  latency.set(statistics.latency.counts);
-  return {
-    atMs: performance.now(),
-    requests: counters.requests,
-    errors: statistics.errors.total,
-    heals: counters.noscriptHealed,
-    refusals: checkCounters.refused,
-    latency,
-  };
-}
-
-/** Three digits behind the point; null for what is no number. */
-export function rounded(value: number | undefined): number | null {
-  return value === undefined || Number.isNaN(value) ? null : Math.round(value * 1000) / 1000;
 }

@@ -1,13 +1,13 @@
 /**
  * `/metrics`: everything counted, in Prometheus's text format. Nothing is kept here: families are made from the
- * counters when somebody scrapes, and prom-client writes them. Labels are bounded: nodes are those of the topology in
- * force, codes, rules and kinds are fixed lists.
+ * counters when somebody scrapes, and prom-client puts those of all processes together and writes them. Labels are
+ * bounded: nodes are those of the topology in force, codes, rules and kinds are fixed lists.
  */
-import { Registry } from 'prom-client';
+import { AggregatorRegistry, Registry } from 'prom-client';
 import { COARSE_BUCKETS, coarseBucketOf, coarseStartUs, type LatencyHistogram } from '../../base/latency.ts';
 import { COMMAND_CLASSES } from '../../command/command-class.ts';
 import type { Connection } from '../../upstream/connection.ts';
-import type { History } from './history.ts';
+import type { EventLoopLag, Lateness } from './event-loop-lag.ts';
 import { nodeUses } from './node-use.ts';
 import type { AdminSource } from './source.ts';
 
@@ -15,34 +15,35 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 interface Value {
   readonly value: number;
-  readonly labels?: Readonly<Record<string, string | number>>;
+  readonly labels: Readonly<Record<string, string | number>>;
   /** Where it is not the family's: the parts of a histogram. */
   readonly metricName?: string;
 }
 
-interface Family {
+export interface Family {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
   readonly values: readonly Value[];
+  /** How the values of several processes become one, by prom-client's names; the sum unless it says otherwise. */
+  readonly aggregator?: 'max' | 'min';
 }
 
-/** The text for one scrape. */
-export async function metricsText(source: AdminSource, history: History): Promise<string> {
-  const registry = new Registry();
-  const families = [
+/** Everything that this process has counted. */
+export function metricFamilies(source: AdminSource, lag: EventLoopLag): Family[] {
+  return [
     ...requestFamilies(source),
     ...scriptFamilies(source),
     ...clusterFamilies(source),
     ...storeFamilies(source),
-    ...processFamilies(history),
+    ...processFamilies(lag.now),
   ];
-  for (const family of families) {
-    // What prom-client asks of a metric when it writes one; its own kinds would keep a second copy of every number.
-    const metric = { ...family, get: () => Promise.resolve({ ...family, aggregator: 'sum' }) };
-    registry.registerMetric(metric as unknown as Parameters<Registry['registerMetric']>[0]);
-  }
-  return await registry.metrics();
+}
+
+/** The text for one scrape, out of what every process has counted. */
+export async function metricsText(all: readonly (readonly Family[])[]): Promise<string> {
+  const named = all.map((families) => families.map((family) => ({ aggregator: 'sum', ...family })));
+  return await AggregatorRegistry.aggregate(named).metrics();
 }
 
 function requestFamilies({ counters, statistics }: AdminSource): Family[] {
@@ -107,8 +108,15 @@ function scriptFamilies(source: AdminSource): Family[] {
     counter('scripts_not_analysed', 'Bodies that the Lua checks could not read', checkCounters.notAnalysed),
     counter('calls_proven', 'Calls whose keys the profile safe has proven', checkCounters.callsProven),
     counter('calls_unproven', 'Calls whose keys nobody can tell before they run', checkCounters.callsUnproven),
-    byOrigin('evalgate_registry_scripts', 'Scripts held', loaded.count, registry.count - loaded.count),
-    byOrigin('evalgate_registry_bytes', 'Bodies held, overhead included', loaded.bytes, registry.bytes - loaded.bytes),
+    alike(byOrigin('evalgate_registry_scripts', 'Scripts held', loaded.count, registry.count - loaded.count)),
+    alike(
+      byOrigin(
+        'evalgate_registry_bytes',
+        'Bodies held, overhead included',
+        loaded.bytes,
+        registry.bytes - loaded.bytes,
+      ),
+    ),
   ];
 }
 
@@ -128,12 +136,14 @@ function clusterFamilies(source: AdminSource): Family[] {
   const latencies = uses.map(([node, { latency }]) => ({ labels: { node }, latency }));
   return [
     histogram('node', 'Latency of requests by node, redirects and repairs included', latencies),
-    gauge('topology_shards', 'Shards of the cluster; 0 while it is not known', topology.shards.length),
-    gauge('topology_nodes', 'Nodes of the cluster', topology.nodes.size),
-    gauge(
-      'topology_slots',
-      'Slots that have a primary, of 16384',
-      sum(topology.shards.map((shard) => shard.slotCount)),
+    alike(gauge('topology_shards', 'Shards of the cluster; 0 while it is not known', topology.shards.length)),
+    alike(gauge('topology_nodes', 'Nodes of the cluster', topology.nodes.size)),
+    alike(
+      gauge(
+        'topology_slots',
+        'Slots that have a primary, of 16384',
+        sum(topology.shards.map((shard) => shard.slotCount)),
+      ),
     ),
     {
       name: 'evalgate_node_connections',
@@ -171,21 +181,28 @@ function storeFamilies({ storeCounters: store }: AdminSource): Family[] {
   ];
 }
 
+/** What several processes see alike, and not each its share. */
+function alike(family: Family, aggregator: 'max' | 'min' = 'max'): Family {
+  return { ...family, aggregator };
+}
+
 /** Under the names that prom-client's default metrics have. */
-function processFamilies(history: History): Family[] {
+export function processFamilies(lag: Lateness): Family[] {
   const { user, system } = process.cpuUsage();
   const memory = process.memoryUsage();
-  const lag = history.lag;
   return [
     plain('process_cpu_user_seconds_total', 'counter', 'CPU time of the program', user / 1e6),
     plain('process_cpu_system_seconds_total', 'counter', 'CPU time of the kernel for it', system / 1e6),
     plain('process_resident_memory_bytes', 'gauge', 'Memory of the process', memory.rss),
-    plain('process_start_time_seconds', 'gauge', 'When it started', Math.round(Date.now() / 1000 - process.uptime())),
+    alike(
+      plain('process_start_time_seconds', 'gauge', 'When it started', Math.round(Date.now() / 1000 - process.uptime())),
+      'min',
+    ),
     plain('nodejs_heap_size_used_bytes', 'gauge', 'Heap of V8 in use', memory.heapUsed),
     plain('nodejs_external_memory_bytes', 'gauge', 'Buffers outside of that heap', memory.external),
-    plain('nodejs_eventloop_lag_p50_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.p50Ms / 1000),
-    plain('nodejs_eventloop_lag_p99_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.p99Ms / 1000),
-    plain('nodejs_eventloop_lag_max_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.maxMs / 1000),
+    alike(plain('nodejs_eventloop_lag_p50_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.p50Ms / 1000)),
+    alike(plain('nodejs_eventloop_lag_p99_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.p99Ms / 1000)),
+    alike(plain('nodejs_eventloop_lag_max_seconds', 'gauge', 'Lateness of the event loop, last 5 s', lag.maxMs / 1000)),
   ];
 }
 
@@ -198,7 +215,7 @@ function gauge(name: string, help: string, value: number): Family {
 }
 
 function plain(name: string, type: Family['type'], help: string, value: number): Family {
-  return { name, type, help, values: [{ value }] };
+  return { name, type, help, values: [{ labels: {}, value }] };
 }
 
 interface Labelled {

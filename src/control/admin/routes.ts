@@ -3,21 +3,27 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { masked } from '../config-diff.ts';
+import { askAll } from './facts.ts';
 import type { History } from './history.ts';
 import { STEP_MS } from './history.ts';
 import { METRICS_TYPE, metricsText } from './metrics.ts';
-import { NodeHealthProbe, problemOf } from './node-health.ts';
 import { pageRoutes } from './page-routes.ts';
-import { ScriptDetails, type ScriptsQuery, SORT_NAMES, scriptsView } from './script-views.ts';
-import type { AdminSource } from './source.ts';
+import { MAX_LISTED, type ScriptsOrder, SORT_NAMES, scriptsView, scriptView } from './script-views.ts';
+import type { AdminHost } from './source.ts';
 import { spaced } from './spaced.ts';
-import { clientsView, type Page, slowRequestView, statusView, topologyView } from './views.ts';
+import type { Page } from './state-facts.ts';
+import { clientsView, eventsView, slowLogView, statusView, topologyView } from './views.ts';
 
 /** Between two answers that are costly to make. */
 const SPACE_MS = 50;
 const MAX_OFFSET = 1_000_000;
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+interface ScriptsQuery extends ScriptsOrder {
+  /** Begin of a sha, or part of a title, in any case; empty for all. */
+  readonly q: string;
+}
 
 interface Route {
   readonly url: string;
@@ -28,20 +34,15 @@ interface Route {
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => unknown;
 }
 
-export function addRoutes(app: FastifyInstance, source: AdminSource, history: History): void {
-  const probe = new NodeHealthProbe(source);
+export function addRoutes(app: FastifyInstance, host: AdminHost, history: History): void {
   const routes = [
-    ...healthRoutes(source, probe),
-    ...apiRoutes(source, history, probe),
-    ...scriptRoutes(source),
-    reloadRoute(source),
+    ...healthRoutes(host),
+    ...stateRoutes(host, history),
+    ...listRoutes(host),
+    ...scriptRoutes(host),
+    reloadRoute(host),
     ...pageRoutes(),
   ];
-  const metrics = spaced(SPACE_MS, () => metricsText(source, history));
-  routes.push({
-    url: '/metrics',
-    handler: async (_, reply) => reply.type(METRICS_TYPE).send(await metrics('', undefined)),
-  });
   for (const route of routes) add(app, route);
 }
 
@@ -69,66 +70,80 @@ function add(app: FastifyInstance, { url, method = 'GET', schema, isPublic = fal
   });
 }
 
-function healthRoutes(source: AdminSource, probe: NodeHealthProbe): Route[] {
+function healthRoutes(host: AdminHost): Route[] {
   return [
     { url: '/healthz', isPublic: true, handler: () => ({ status: 'ok' }) },
     {
       url: '/readyz',
       isPublic: true,
       handler: async (_, reply) => {
-        // Who stops, or knows no nodes, need not ask them.
-        const reason = problemOf(source) ?? problemOf(source, await probe.look());
+        const problems = await askAll(host.tellers, 'problem', undefined);
+        const reason = problems.find((problem) => problem !== undefined);
         if (reason === undefined) return { status: 'ready' };
         // Probes have no token, and who has none does not learn the addresses of nodes.
-        const isTold = source.config.admin.token === undefined;
+        const isTold = host.config.admin.token === undefined;
         return await reply.code(503).send({ status: 'not ready', ...(isTold ? { reason } : {}) });
       },
     },
   ];
 }
 
-function apiRoutes(source: AdminSource, history: History, probe: NodeHealthProbe): Route[] {
-  const { slowLog } = source.statistics;
+function stateRoutes(host: AdminHost, history: History): Route[] {
+  const metrics = spaced(SPACE_MS, async () => metricsText(await askAll(host.tellers, 'metrics', undefined)));
   return [
-    { url: '/api/status', handler: async () => statusView(source, history, await probe.look()) },
-    { url: '/api/topology', handler: async () => topologyView(source, await probe.look()) },
+    {
+      url: '/metrics',
+      handler: async (_, reply) => reply.type(METRICS_TYPE).send(await metrics('', undefined)),
+    },
+    { url: '/api/status', handler: async () => statusView(await askAll(host.tellers, 'state', undefined), history) },
+    { url: '/api/topology', handler: async () => topologyView(await askAll(host.tellers, 'nodes', undefined)) },
+    { url: '/api/history', handler: () => ({ stepMs: STEP_MS, series: history }) },
+    { url: '/api/config', handler: () => masked(host.config) },
+  ];
+}
+
+function listRoutes(host: AdminHost): Route[] {
+  return [
     {
       url: '/api/clients',
       schema: { querystring: pageSchema() },
-      handler: ({ query }) => clientsView(source, query as Page),
+      handler: ({ query }) => clientsView(host.tellers, query as Page),
     },
     {
       url: '/api/slowlog',
       schema: { querystring: object({ limit: integer(1, 128, 128) }) },
-      handler: ({ query }) => ({
-        total: slowLog.total,
-        requests: slowLog.newest((query as Page).limit).map(slowRequestView),
-      }),
+      handler: async ({ query }) => {
+        const { limit } = query as Page;
+        return slowLogView(await askAll(host.tellers, 'slowRequests', limit), limit);
+      },
     },
     {
       url: '/api/events',
       schema: { querystring: object({ limit: integer(1, 200, 200) }) },
-      handler: ({ query }) => ({ events: source.events.newest((query as Page).limit) }),
+      handler: async ({ query }) => {
+        const { limit } = query as Page;
+        return eventsView(await askAll(host.tellers, 'events', limit), limit);
+      },
     },
-    { url: '/api/history', handler: () => ({ stepMs: STEP_MS, series: history }) },
-    { url: '/api/config', handler: () => masked(source.config) },
   ];
 }
 
-function reloadRoute(source: AdminSource): Route {
+function reloadRoute(host: AdminHost): Route {
   return {
     url: '/api/reload',
     method: 'POST',
     handler: async (_, reply) => {
-      const outcome = await source.reload();
+      const outcome = await host.reload();
       return await reply.code(outcome.kind === 'refused' ? 409 : 200).send(outcome);
     },
   };
 }
 
-function scriptRoutes(source: AdminSource): Route[] {
-  const details = new ScriptDetails(source);
-  const lists = spaced(SPACE_MS, (query: ScriptsQuery) => JSON.stringify(scriptsView(source, query)));
+function scriptRoutes(host: AdminHost): Route[] {
+  const lists = spaced(SPACE_MS, async ({ q, ...order }: ScriptsQuery) => {
+    const wanted = { q: q.toLowerCase(), limit: Math.ceil(MAX_LISTED / Math.max(1, host.tellers.length)) };
+    return JSON.stringify(scriptsView(await askAll(host.tellers, 'scripts', wanted), order));
+  });
   return [
     {
       url: '/api/scripts',
@@ -149,7 +164,8 @@ function scriptRoutes(source: AdminSource): Route[] {
       schema: { params: object({ sha: { type: 'string', pattern: '^[0-9a-fA-F]{40}$' } }) },
       handler: async ({ params }, reply) => {
         const { sha } = params as { sha: string };
-        return details.of(sha) ?? (await reply.code(404).send({ error: `the registry holds no script ${sha}` }));
+        const view = scriptView(await askAll(host.tellers, 'script', sha));
+        return view ?? (await reply.code(404).send({ error: `the registry holds no script ${sha}` }));
       },
     },
   ];

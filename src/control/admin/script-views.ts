@@ -1,67 +1,85 @@
 /**
- * Scripts as the API tells of them: a sorted list of what the registry holds, and one script with its source and
- * everything that the Lua checks say of it.
- *
- * A list is made from at most MAX_LISTED scripts: to sort more would hold up the data plane for longer than anybody
- * wants to wait. What only a row needs is worked out for the rows that are shown.
+ * Scripts as the API tells of them: a sorted list, and one script with its source, put together from the facts of every
+ * process that holds them.
  */
-import type { Report } from '../../lua/report.ts';
-import type { Script } from '../../script/script.ts';
-import { type NodeUse, nodeUses } from './node-use.ts';
-import type { AdminSource } from './source.ts';
-import { milliseconds, type Page } from './views.ts';
+import { coarseStartUs, quantileUs } from '../../base/latency.ts';
+import { milliseconds } from './rounding.ts';
+import type { ScriptDetail, ScriptFacts, ScriptsFacts } from './script-facts.ts';
+import type { Page } from './state-facts.ts';
 
+/** A list is made from so many scripts, of all processes together. */
 export const MAX_LISTED = 10_000;
-const MAX_TITLE_CHARS = 80;
-/** Where a title is looked for. */
-const TITLE_WITHIN_BYTES = 1024;
-const MAX_SOURCE_BYTES = 1024 * 1024;
-/** What is known of the scripts of one judge: to ask again is to parse again. */
-const MAX_EXPLAINED = 64;
-
-type Uses = ReadonlyMap<string, NodeUse>;
-
-type SortKey = (script: Script, source: AdminSource, uses: Uses) => number | string;
 
 /** What a list can be sorted by. */
 const SORT_KEYS = {
-  calls: ({ usage }) => usage?.calls ?? 0,
-  errors: ({ usage }) => usage?.errors ?? 0,
-  p50: ({ usage }) => usage?.quantileUs(0.5) ?? -1,
-  p99: ({ usage }) => usage?.quantileUs(0.99) ?? -1,
-  bytes: ({ body }) => body.length,
-  title: (script) => titleOf(script).toLowerCase(),
+  calls: ({ calls }) => calls,
+  errors: ({ errors }) => errors,
+  p50: (script) => latencyUs(script, 0.5) ?? -1,
+  p99: (script) => latencyUs(script, 0.99) ?? -1,
+  bytes: ({ bytes }) => bytes,
+  title: ({ title }) => title.toLowerCase(),
   sha: ({ sha }) => sha,
   origin: ({ origin }) => origin,
-  access: (script, source) => accessOf(source.planning.reportOf(script)),
-  finding: (script, source) => source.planning.reportOf(script)?.findings[0]?.rule ?? '',
-  nodes: (script, _, uses) => nodesWith(script, uses).length,
-} as const satisfies Record<string, SortKey>;
+  // Those that write first, those of which nothing is known last.
+  access: ({ readOnly }) => (readOnly === null ? 2 : Number(readOnly)),
+  finding: ({ finding }) => finding?.rule ?? '',
+  nodes: ({ nodes }) => nodes.length,
+} as const satisfies Record<string, (script: ScriptFacts) => number | string>;
 
 export const SORT_NAMES = Object.keys(SORT_KEYS) as (keyof typeof SORT_KEYS)[];
 
-export interface ScriptsQuery extends Page {
+export interface ScriptsOrder extends Page {
   readonly sort: keyof typeof SORT_KEYS;
   readonly order: 'asc' | 'desc';
-  /** Begin of a sha, or part of a title, in any case; empty for all. */
-  readonly q: string;
 }
 
 /** `total` is all that are held, `matching` those of the first MAX_LISTED that match. */
-export function scriptsView(source: AdminSource, { sort, order, q, limit, offset }: ScriptsQuery) {
-  const { registry } = source;
-  const uses = nodeUses(source);
-  const wanted = q.toLowerCase();
-  const listed = registry.list(MAX_LISTED);
-  const matching = wanted === '' ? listed : listed.filter((script) => matches(script, wanted));
-  const keyOf: SortKey = SORT_KEYS[sort];
+export function scriptsView(all: readonly ScriptsFacts[], { sort, order, limit, offset }: ScriptsOrder) {
+  const matching = together(all.map(({ scripts }) => scripts));
+  const keyOf: (script: ScriptFacts) => number | string = SORT_KEYS[sort];
   const direction = order === 'asc' ? 1 : -1;
   const rows = matching
-    .map((script) => ({ script, key: keyOf(script, source, uses) }))
+    .map((script) => ({ script, key: keyOf(script) }))
     .sort((a, b) => direction * compare(a.key, b.key) || compare(a.script.sha, b.script.sha))
     .slice(offset, offset + limit)
-    .map(({ script }) => rowOf(source, script, uses));
-  return { total: registry.count, matching: matching.length, offset, scripts: rows };
+    .map(({ script }) => rowOf(script));
+  const total = Math.max(matching.length, ...all.map((facts) => facts.total));
+  return { total, matching: matching.length, offset, scripts: rows };
+}
+
+/** Undefined when no process holds it. */
+export function scriptView(all: readonly (ScriptDetail | undefined)[]) {
+  const [first, ...others] = all.flatMap((detail) => detail ?? []);
+  if (first === undefined) return undefined;
+  const { findings, hints, notAnalysed, source, isSourceCut, readOnly } = first;
+  const row = rowOf(others.reduce<ScriptFacts>(both, first));
+  return { ...row, readOnly, findings, hints, notAnalysed, source, isSourceCut };
+}
+
+/** Each script once. */
+function together(lists: readonly (readonly ScriptFacts[])[]): readonly ScriptFacts[] {
+  const [only] = lists;
+  if (only !== undefined && lists.length === 1) return only;
+  const bySha = new Map<string, ScriptFacts>();
+  for (const script of lists.flat()) {
+    const known = bySha.get(script.sha);
+    bySha.set(script.sha, known === undefined ? script : both(known, script));
+  }
+  return [...bySha.values()];
+}
+
+/** What two processes tell of one script. */
+function both(a: ScriptFacts, b: ScriptFacts): ScriptFacts {
+  return {
+    ...a,
+    origin: a.origin === 'load' ? a.origin : b.origin,
+    calls: a.calls + b.calls,
+    errors: a.errors + b.errors,
+    latency: a.latency.map((count, i) => count + (b.latency[i] ?? 0)),
+    readOnly: a.readOnly ?? b.readOnly,
+    finding: a.finding ?? b.finding,
+    nodes: [...new Set([...a.nodes, ...b.nodes])],
+  };
 }
 
 function compare(a: number | string, b: number | string): number {
@@ -69,87 +87,22 @@ function compare(a: number | string, b: number | string): number {
   return a < b ? -1 : 1;
 }
 
-/** Those that write first, those of which nothing is known last. */
-function accessOf(report: Report | undefined): number {
-  if (report === undefined) return 2;
-  return report.isReadOnly ? 1 : 0;
-}
-
-/** Addresses of the nodes that are believed to have the script. */
-function nodesWith(script: Script, uses: Uses): string[] {
-  return [...uses]
-    .filter(([, { connections }]) => connections.some((connection) => connection.marks.has(script)))
-    .map(([address]) => address);
-}
-
-function matches(script: Script, wanted: string): boolean {
-  return script.sha.startsWith(wanted) || titleOf(script).toLowerCase().includes(wanted);
-}
-
-function rowOf(source: AdminSource, script: Script, uses: Uses) {
-  const { usage } = script;
-  const report = source.planning.reportOf(script);
+function rowOf({ latency, ...script }: ScriptFacts) {
   return {
     sha: script.sha,
-    title: titleOf(script),
+    title: script.title,
     origin: script.origin,
-    bytes: script.body.length,
-    calls: usage?.calls ?? 0,
-    errors: usage?.errors ?? 0,
-    p50Ms: milliseconds(usage?.quantileUs(0.5)),
-    p99Ms: milliseconds(usage?.quantileUs(0.99)),
-    readOnly: report?.isReadOnly ?? null,
-    finding: report?.findings[0] ?? null,
-    nodes: nodesWith(script, uses),
+    bytes: script.bytes,
+    calls: script.calls,
+    errors: script.errors,
+    p50Ms: milliseconds(quantileUs(latency, coarseStartUs, 0.5)),
+    p99Ms: milliseconds(quantileUs(latency, coarseStartUs, 0.99)),
+    readOnly: script.readOnly,
+    finding: script.finding,
+    nodes: script.nodes,
   };
 }
 
-/** The first line that says something; comment marks are left out. */
-export function titleOf({ body }: Script): string {
-  const text = body.toString('utf8', 0, TITLE_WITHIN_BYTES);
-  const line =
-    text
-      .split('\n')
-      .map((one) => one.replace(/^[\s-]+/, '').trimEnd())
-      .find((one) => one !== '') ?? '';
-  return line.length > MAX_TITLE_CHARS ? `${line.slice(0, MAX_TITLE_CHARS - 1)}…` : line;
-}
-
-/** One script, with its source; remembers what the checks said of the last ones. */
-export class ScriptDetails {
-  readonly #source: AdminSource;
-  readonly #explained = new Map<string, { readonly judge: object | undefined; readonly report: Report }>();
-
-  constructor(source: AdminSource) {
-    this.#source = source;
-  }
-
-  /** The script with that sha, in any case; undefined when the registry does not hold it. */
-  of(sha: string) {
-    const script = this.#source.registry.findBySha(sha);
-    if (script === undefined) return undefined;
-    const { findings, hints, notAnalysed, isReadOnly } = this.#explain(script);
-    return {
-      ...rowOf(this.#source, script, nodeUses(this.#source)),
-      readOnly: isReadOnly,
-      findings,
-      hints,
-      notAnalysed: notAnalysed ?? null,
-      source: script.body.toString('utf8', 0, MAX_SOURCE_BYTES),
-      isSourceCut: script.body.length > MAX_SOURCE_BYTES,
-    };
-  }
-
-  #explain(script: Script): Report {
-    // Another policy or command table makes another planner.
-    const judge = this.#source.planner;
-    const known = this.#explained.get(script.sha);
-    if (known?.judge === judge) return known.report;
-    const report = this.#source.planning.checks.explain(script);
-    this.#explained.delete(script.sha);
-    this.#explained.set(script.sha, { judge, report });
-    const [oldest] = this.#explained.keys();
-    if (this.#explained.size > MAX_EXPLAINED && oldest !== undefined) this.#explained.delete(oldest);
-    return report;
-  }
+function latencyUs({ latency }: ScriptFacts, quantile: number): number | undefined {
+  return quantileUs(latency, coarseStartUs, quantile);
 }

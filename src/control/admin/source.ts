@@ -1,6 +1,6 @@
 /**
- * What the admin port may see of the proxy. The composition root is one; everything here is read when somebody asks,
- * nothing is kept.
+ * What the admin port may see: of a process that serves (AdminSource, read by its facts), and of whom it answers for
+ * (AdminHost). Everything here is read when somebody asks, nothing is kept.
  */
 import type { Logger } from 'pino';
 import type { Node } from '../../cluster/topology.ts';
@@ -11,6 +11,7 @@ import type { Config } from '../config.ts';
 import type { Planning } from '../planning.ts';
 import type { ReloadOutcome } from '../reload.ts';
 import type { StoreCounters } from '../stores/store-counters.ts';
+import type { FactTeller } from './facts.ts';
 import type { RecentEvents } from './recent-events.ts';
 
 export interface AdminSource extends Runtime {
@@ -30,6 +31,14 @@ export interface AdminSource extends Runtime {
   readonly planning: Planning;
   /** Settles when the node has answered; rejects with why it did not, within half a second. */
   ping(node: Node): Promise<unknown>;
+}
+
+/** Who has an admin port: a proxy, or the process that has workers. */
+export interface AdminHost {
+  readonly config: Config;
+  readonly log: Logger;
+  /** The processes that serve now. */
+  readonly tellers: readonly FactTeller[];
   /** Reads the config anew. Never rejects. */
   reload(): Promise<ReloadOutcome>;
 }

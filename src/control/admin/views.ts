@@ -1,56 +1,71 @@
 /**
- * What the API tells, as values that become JSON: the state of the proxy, the cluster, clients, the slow log. Scripts
- * have a file of their own. docs/admin.md holds the shapes; they are an interface.
+ * What the API tells, as values that become JSON: the state of evalgate, the cluster, clients, the slow log, put together
+ * from the facts of every process that serves. Scripts have a file of their own. docs/admin.md holds the shapes; they are
+ * an interface.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Session } from '../../session/session.ts';
+import { fineStartUs, quantileUs } from '../../base/latency.ts';
 import type { SlowRequest } from '../../session/slow-log.ts';
+import type { FactTeller } from './facts.ts';
 import type { History } from './history.ts';
-import { rounded } from './history.ts';
-import type { HealthByAddress } from './node-health.ts';
-import { problemOf } from './node-health.ts';
-import { nodeUses } from './node-use.ts';
-import type { AdminSource } from './source.ts';
-
-/** Which part of a list is wanted. */
-export interface Page {
-  readonly limit: number;
-  readonly offset: number;
-}
+import type { NodeHealth } from './node-health.ts';
+import type { RecentEvent } from './recent-events.ts';
+import { milliseconds, rounded } from './rounding.ts';
+import {
+  addCounts,
+  addLatency,
+  type ClientsFacts,
+  NO_COUNTS,
+  type NodeFacts,
+  type NodeName,
+  type NodesFacts,
+  noLatency,
+  type Page,
+  type SlowFacts,
+  type StateFacts,
+  textOf,
+} from './state-facts.ts';
 
 const VERSION = (
   JSON.parse(readFileSync(join(import.meta.dirname, '../../../../package.json'), 'utf8')) as { version: string }
 ).version;
 
+const NOWHERE = { host: '', port: 0 };
+/** Of a process that is gone. */
+const NOBODY: ClientsFacts = { total: 0, clients: [] };
+
 /** Totals since the start, and rates of the last five seconds. */
-export function statusView(source: AdminSource, history: History, health: HealthByAddress) {
-  const { counters, statistics, checkCounters, registry, topology } = source;
-  const problem = problemOf(source, health);
+export function statusView(states: readonly StateFacts[], history: History) {
+  const sum = (value: (state: StateFacts) => number): number => states.reduce((total, one) => total + value(one), 0);
+  const most = (value: (state: StateFacts) => number): number => Math.max(0, ...states.map(value));
+  const problem = states.find((state) => state.problem !== undefined)?.problem;
+  const { requests, errors, ...counts } = states.reduce((total, state) => addCounts(total, state.counts), NO_COUNTS);
+  const { refusals, heals, prevented, evalBytesSaved, redirects, slowRequests } = counts;
   const sample = history.newest;
   return {
     version: VERSION,
-    serverVersion: source.serverVersion,
-    listen: { ...source.address },
+    serverVersion: states[0]?.serverVersion ?? '',
+    listen: states[0]?.listen ?? NOWHERE,
     uptimeS: Math.floor(process.uptime()),
     ready: problem === undefined,
     problem: problem ?? null,
-    shards: topology.shards.length,
-    nodes: topology.nodes.size,
-    clients: counters.clients,
-    waiting: counters.waiting,
-    bufferedBytes: counters.bufferedBytes,
-    memoryBytes: process.memoryUsage.rss(),
-    requests: counters.requests,
-    errors: statistics.errors.total,
-    refusals: checkCounters.refused,
-    heals: counters.noscriptHealed,
-    prevented: counters.noscriptPrevented,
-    evalBytesSaved: counters.evalBytesSaved,
-    redirects: counters.redirects,
-    slowRequests: statistics.slowLog.total,
-    scripts: registry.count,
-    scriptBytes: registry.bytes,
+    shards: most(({ shards }) => shards),
+    nodes: most(({ nodes }) => nodes),
+    clients: sum(({ clients }) => clients),
+    waiting: sum(({ waiting }) => waiting),
+    bufferedBytes: sum(({ bufferedBytes }) => bufferedBytes),
+    memoryBytes: sum(({ memoryBytes }) => memoryBytes),
+    requests,
+    errors,
+    refusals,
+    heals,
+    prevented,
+    evalBytesSaved,
+    redirects,
+    slowRequests,
+    scripts: most(({ scripts }) => scripts),
+    scriptBytes: most(({ scriptBytes }) => scriptBytes),
     requestsPerS: rounded(sample?.requestsPerS),
     p50Ms: rounded(sample?.p50Ms),
     p99Ms: rounded(sample?.p99Ms),
@@ -59,81 +74,86 @@ export function statusView(source: AdminSource, history: History, health: Health
 }
 
 /** The cluster as evalgate sees it: shards in order of their slots, and how each node is. */
-export function topologyView(source: AdminSource, health: HealthByAddress) {
-  const { topology } = source;
-  const uses = nodeUses(source);
-  const nodeView = ({ id, address }: { readonly id: string; readonly address: string }) => {
-    const { connections = [], latency } = uses.get(address) ?? {};
-    const state = health.get(address);
+export function topologyView(all: readonly NodesFacts[]) {
+  const { shards } = all.find((facts) => facts.shards.length > 0) ?? { shards: [] };
+  const nodes = all.flatMap((facts) => facts.nodes);
+  const nodeView = ({ id, address }: NodeName) => {
+    const uses = nodes.filter((node) => node.address === address);
+    const latency = uses.reduce((total, use) => addLatency(total, use.latency), noLatency());
+    const health = worstOf(uses);
+    const sum = (value: (use: NodeFacts) => number): number => uses.reduce((total, use) => total + value(use), 0);
     return {
       id,
       address,
-      answers: state?.answers ?? false,
-      pingMs: rounded(state?.pingMs ?? undefined),
-      problem: state?.problem ?? null,
-      connections: connections.filter(({ state }) => state === 'ready').length,
-      unanswered: connections.reduce((sum, connection) => sum + connection.unansweredCount, 0),
-      requests: latency?.counts.reduce((sum, count) => sum + count, 0) ?? 0,
-      p50Ms: milliseconds(latency?.quantileUs(0.5)),
-      p99Ms: milliseconds(latency?.quantileUs(0.99)),
+      answers: health?.answers ?? false,
+      pingMs: rounded(health?.pingMs ?? undefined),
+      problem: health?.problem ?? null,
+      connections: sum(({ connections }) => connections),
+      unanswered: sum(({ unanswered }) => unanswered),
+      requests: latency.reduce((total, count) => total + count, 0),
+      p50Ms: milliseconds(quantileUs(latency, fineStartUs, 0.5)),
+      p99Ms: milliseconds(quantileUs(latency, fineStartUs, 0.99)),
     };
   };
-  const slots = slotRanges(topology);
   return {
-    slotsCovered: topology.shards.reduce((sum, shard) => sum + shard.slotCount, 0),
-    shards: topology.shards.map((shard) => ({
-      slots: slots.get(shard) ?? [],
-      slotCount: shard.slotCount,
-      primary: nodeView(shard.primary),
-      replicas: shard.replicas.map(nodeView),
+    slotsCovered: shards.reduce((total, { slotCount }) => total + slotCount, 0),
+    shards: shards.map(({ slots, slotCount, primary, replicas }) => ({
+      slots,
+      slotCount,
+      primary: nodeView(primary),
+      replicas: replicas.map(nodeView),
     })),
   };
 }
 
-/** The ranges [first, last] of every shard, from one walk over the slots. */
-function slotRanges({ bySlot }: AdminSource['topology']): Map<object, [number, number][]> {
-  const ranges = new Map<object, [number, number][]>();
-  bySlot.forEach((shard, slot) => {
-    if (shard === undefined) return;
-    const own = ranges.get(shard) ?? [];
-    ranges.set(shard, own);
-    const last = own.at(-1);
-    if (last?.[1] === slot - 1) last[1] = slot;
-    else own.push([slot, slot]);
-  });
-  return ranges;
+/** A node that one process does not reach has a problem. */
+function worstOf(uses: readonly NodeFacts[]): NodeHealth | undefined {
+  const known = uses.flatMap(({ health }) => health ?? []);
+  return known.find(({ answers }) => !answers) ?? known.find(({ problem }) => problem !== null) ?? known[0];
 }
 
-/** Clients in the order in which they came. */
-export function clientsView({ clients: sessions, counters }: AdminSource, { limit, offset }: Page) {
-  const nowMs = performance.now();
-  const clients: ReturnType<typeof clientView>[] = [];
-  let index = 0;
-  for (const session of sessions) {
-    if (index++ < offset) continue;
-    if (clients.length === limit) break;
-    clients.push(clientView(session, nowMs));
-  }
-  return { total: counters.clients, offset, clients };
-}
-
-function clientView({ client, inFlightCount, isBlocked }: Session, nowMs: number) {
+/** Clients process by process, in each in the order in which they came. */
+export async function clientsView(tellers: readonly FactTeller[], { limit, offset }: Page) {
+  const clientsOf = (teller: FactTeller, page: Page) => teller.tell('clients', page).catch(() => NOBODY);
+  const totals = await Promise.all(
+    tellers.map(async (teller) => (await clientsOf(teller, { limit: 0, offset: 0 })).total),
+  );
+  const pages = pagesOf(totals, { limit, offset });
+  const parts = await Promise.all(
+    tellers.map((teller, i) => {
+      const page = pages[i];
+      return page === undefined || page.limit === 0 ? NOBODY : clientsOf(teller, page);
+    }),
+  );
   return {
-    id: client.id,
-    address: client.address,
-    name: textOf(client.name),
-    library: textOf(client.libraryName),
-    libraryVersion: textOf(client.libraryVersion),
-    user: client.user,
-    command: client.command?.name ?? null,
-    ageS: Math.floor((nowMs - client.connectedMs) / 1000),
-    idleS: Math.floor(client.idleMs(nowMs) / 1000),
-    inFlight: inFlightCount,
-    paused: isBlocked,
+    total: totals.reduce((total, count) => total + count, 0),
+    offset,
+    clients: parts.flatMap(({ clients }) => clients),
   };
 }
 
-export function slowRequestView({ unixMs, durationUs, args, clientName, sha, ...rest }: SlowRequest) {
+/** Which part of each list makes a part of all of them, one behind the other. */
+export function pagesOf(totals: readonly number[], { limit, offset }: Page): Page[] {
+  let skipped = offset;
+  let left = limit;
+  return totals.map((total) => {
+    const page = { offset: Math.min(skipped, total), limit: Math.min(left, Math.max(0, total - skipped)) };
+    skipped -= page.offset;
+    left -= page.limit;
+    return page;
+  });
+}
+
+/** The newest first. */
+export function slowLogView(all: readonly SlowFacts[], limit: number) {
+  const requests = all.flatMap((facts) => facts.requests).sort((a, b) => b.unixMs - a.unixMs || b.id - a.id);
+  return {
+    total: all.reduce((sum, { total }) => sum + total, 0),
+    requests: requests.slice(0, limit).map(slowRequestView),
+  };
+}
+
+function slowRequestView({ unixMs, durationUs, args, clientName, sha, ...rest }: SlowRequest) {
   return {
     ...rest,
     unixMs,
@@ -144,11 +164,10 @@ export function slowRequestView({ unixMs, durationUs, args, clientName, sha, ...
   };
 }
 
-/** µs as ms. */
-export function milliseconds(us: number | undefined): number | null {
-  return us === undefined ? null : rounded(us / 1000);
-}
-
-function textOf(bytes: Buffer | undefined): string | null {
-  return bytes === undefined ? null : bytes.toString('utf8');
+/** The newest first. */
+export function eventsView(all: readonly (readonly RecentEvent[])[], limit: number) {
+  const events = all.flat();
+  // Of one process they are in order; those of several are put into one by when they began.
+  if (all.length > 1) events.sort((a, b) => b.firstUnixMs - a.firstUnixMs || b.id - a.id);
+  return { events: events.slice(0, limit) };
 }
