@@ -14,6 +14,8 @@ import type { AdminSource } from './source.ts';
 const MAX_TITLE_CHARS = 80;
 /** Where a title is looked for. */
 const TITLE_WITHIN_BYTES = 1024;
+/** What stands behind blanks and comment marks, to the end of its line. */
+const FIRST_WORDS = /^[\s-]*([^\n]*)/;
 const MAX_SOURCE_BYTES = 1024 * 1024;
 /** What is known of the scripts of one judge: to ask again is to parse again. */
 const MAX_EXPLAINED = 64;
@@ -90,20 +92,19 @@ function factsOf(source: AdminSource, script: Script, uses: Uses): ScriptFacts {
 }
 
 function nodesWith(script: Script, uses: Uses): string[] {
-  return [...uses]
-    .filter(([, { connections }]) => connections.some((connection) => connection.marks.has(script)))
-    .map(([address]) => address);
+  const addresses: string[] = [];
+  for (const [address, { connections }] of uses) {
+    if (connections.some((connection) => connection.marks.has(script))) addresses.push(address);
+  }
+  return addresses;
 }
 
 /** The first line that says something; comment marks are left out. */
 export function titleOf({ body }: Script): string {
   const text = body.toString('utf8', 0, TITLE_WITHIN_BYTES);
-  const line =
-    text
-      .split('\n')
-      .map((one) => one.replace(/^[\s-]+/, '').trimEnd())
-      .find((one) => one !== '') ?? '';
-  return line.length > MAX_TITLE_CHARS ? `${line.slice(0, MAX_TITLE_CHARS - 1)}…` : line;
+  const [, line = ''] = FIRST_WORDS.exec(text) ?? [];
+  const title = line.trimEnd();
+  return title.length > MAX_TITLE_CHARS ? `${title.slice(0, MAX_TITLE_CHARS - 1)}…` : title;
 }
 
 /** One script, with its source; remembers what the checks said of the last ones. */
