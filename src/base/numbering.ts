@@ -1,8 +1,15 @@
-/** Which numbers a process gives out, so that no two processes beside each other give out the same: first, first + step, … */
+/**
+ * How a process numbers what it has (clients, slow requests, events), so that processes side by side never give out the
+ * same number: the n-th gets offset + n × step.
+ */
 export interface Numbering {
-  readonly first: number;
+  readonly offset: number;
   readonly step: number;
 }
 
-/** What a process by itself goes by: 1, 2, 3, … */
-export const ALONE: Numbering = { first: 1, step: 1 };
+/** What a process by itself goes by. */
+export const ALONE: Numbering = { offset: 0, step: 1 };
+
+export function numberOf(n: number, { offset, step }: Numbering): number {
+  return offset + n * step;
+}

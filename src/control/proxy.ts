@@ -3,7 +3,7 @@
  * the proxy runs (topology, command table).
  *
  *     config ─▶ Proxy ─▶ ControlClients ─▶ TopologySource ─┐ publishes
- *                    ├▶ Upstream ◀─ NodeWatch              ▼
+ *                    ├▶ Upstream ◀─ NodeCare               ▼
  *                    └▶ Listener ─▶ Session … ◀──────── Runtime (topology, planner)
  *
  * A reload exchanges what goes by the config (`#use`): limits and pool options are objects that their readers hold, so
@@ -23,6 +23,7 @@ import { Counters } from '../session/counters.ts';
 import { type ListenAddress, Listener } from '../session/listener.ts';
 import { Logins } from '../session/logins.ts';
 import type { Limits, ScriptKeeper } from '../session/runtime.ts';
+import type { Siblings } from '../session/siblings.ts';
 import { Statistics } from '../session/statistics.ts';
 import { Identities } from '../upstream/access.ts';
 import { FrontDoor } from '../upstream/front-door.ts';
@@ -37,37 +38,41 @@ import { AdminPort } from './admin-port.ts';
 import { clusterAccess } from './cluster-access.ts';
 import type { Config } from './config.ts';
 import { ControlClients } from './control-clients.ts';
-import { FunctionSync } from './function-sync.ts';
 import { parseHostPort } from './host-port.ts';
-import { NodeArrivals } from './node-arrivals.ts';
-import { NodeWatch } from './node-watch.ts';
+import { NodeCare } from './node-care.ts';
 import { PeerLog } from './peer-log.ts';
 import { Planning } from './planning.ts';
 import { assertRoomFor, changeOf, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
-import { ReplicaWatch } from './replica-watch.ts';
 import { ScriptMemory } from './script-memory.ts';
-import { ScriptWarmer } from './script-warmer.ts';
 import { limitsFrom, policyFrom, poolOptionsFrom, reachOf, topologySettingsFrom } from './settings.ts';
-import { SlowScripts } from './slow-scripts.ts';
 import type { StoreCounters } from './stores/store-counters.ts';
 import { changedFiles, readTls, type TlsSettings, warnOfDates } from './tls-files.ts';
 import { TopologySource } from './topology-source.ts';
+import type { Crew } from './workers/crew.ts';
 
 export type { ReloadOutcome } from './reload.ts';
+
+export interface ProxyOptions {
+  /** Reads the config anew for a reload. Throws an OperatorError when it is wrong. */
+  readonly readConfig?: () => Config;
+  /** It is one of several workers. */
+  readonly crew?: Crew;
+}
 
 export class ProxyServer implements AdminSource, AdminHost {
   readonly turn = new Turn();
   readonly counters = new Counters();
-  readonly clients = new Clients();
+  readonly clients: Clients;
+  readonly siblings: Siblings | undefined;
   readonly checkCounters = new CheckCounters();
   readonly events: RecentEvents;
   readonly statistics: Statistics;
   readonly registry: ScriptRegistry;
   readonly keeper: ScriptKeeper;
-  readonly warming: ScriptWarmer;
-  readonly functions: FunctionSync;
+  readonly warming: NodeCare['warming'];
+  readonly functions: NodeCare['functions'];
   readonly upstream: Upstream;
   readonly identities: Identities;
   readonly logins: Logins;
@@ -83,15 +88,12 @@ export class ProxyServer implements AdminSource, AdminHost {
   readonly #controls: ControlClients;
   readonly #door: FrontDoor;
   readonly #source: TopologySource;
-  readonly #watch: NodeWatch;
-  readonly #replicaWatch: ReplicaWatch | undefined;
-  readonly #arrivals: NodeArrivals;
-  readonly slowScripts: SlowScripts;
+  readonly #care: NodeCare;
+  readonly slowScripts: NodeCare['slowScripts'];
   readonly #listener: Listener;
   readonly #peerLog: PeerLog;
   #tls: TlsSettings;
   #stopping: Promise<void> | undefined;
-  #isServing = false;
   #isStopping = false;
   readonly #admin = new AdminPort();
   readonly #scripts: ScriptMemory;
@@ -101,10 +103,9 @@ export class ProxyServer implements AdminSource, AdminHost {
 
   /**
    * Starts a proxy that listens; resolves when it does, whether or not the cluster is there. Throws OperatorError.
-   * `readConfig` reads the config anew for a reload, and throws an OperatorError when it is wrong.
    */
-  static async start(config: Config, log: Logger, readConfig?: () => Config): Promise<ProxyServer> {
-    const proxy = new ProxyServer(config, log, readConfig);
+  static async start(config: Config, log: Logger, options: ProxyOptions = {}): Promise<ProxyServer> {
+    const proxy = new ProxyServer(config, log, options);
     try {
       // First of all: while the cluster is waited for, somebody wants to know why.
       await proxy.#openAdmin();
@@ -113,19 +114,16 @@ export class ProxyServer implements AdminSource, AdminHost {
       await proxy.#learning;
       await proxy.logins.look();
       await proxy.#recallScripts();
-      // Now the registry has what nodes may lack.
-      proxy.#isServing = true;
-      proxy.#arrivals.onTopology(proxy.topology);
+      proxy.#care.begin(proxy.topology);
       proxy.address = await proxy.#listener.listen(config.listen);
     } catch (error) {
       await proxy.stop();
       throw error;
     }
-    log.info({ ...proxy.address, shards: proxy.topology.shards.length }, 'listening');
     return proxy;
   }
 
-  private constructor(config: Config, log: Logger, readConfig: (() => Config) | undefined) {
+  private constructor(config: Config, log: Logger, { readConfig, crew }: ProxyOptions) {
     this.#config = config;
     this.log = log;
     this.limits = limitsFrom(config);
@@ -137,21 +135,24 @@ export class ProxyServer implements AdminSource, AdminHost {
       log,
       onForgotten: (script) => this.upstream.forgetScript(script),
       onFlushed: () => this.upstream.flushScripts(),
+      crew,
     });
     this.registry = this.#scripts.registry;
     this.keeper = this.#scripts.keeper;
-    this.events = new RecentEvents(new RefusalLog(log));
-    this.statistics = new Statistics(this.turn, this.events);
+    this.events = new RecentEvents(new RefusalLog(log), crew?.numbering);
+    this.statistics = new Statistics(this.turn, this.events, crew?.numbering);
+    this.clients = new Clients(crew?.numbering);
+    this.siblings = crew?.siblings;
     this.#peerLog = new PeerLog(log);
     this.#reloader = new Reloader({
       log,
       read: readConfig,
       current: () => this.#config,
       isStopping: () => this.isDraining,
-      prepare: (next) => this.#prepare(next),
+      prepare: (next) => this.prepare(next),
     });
     this.#poolOptions = poolOptionsFrom(config, access);
-    this.#controls = new ControlClients(access, (address) => this.#arrivals.suspect(address));
+    this.#controls = new ControlClients(access, (address) => this.#care.onReconnected(address));
     this.planning = new Planning(config, {
       registry: this.registry,
       events: this.events,
@@ -178,6 +179,7 @@ export class ProxyServer implements AdminSource, AdminHost {
       door: this.#door,
       accounts: accountsFrom(config),
       topology: () => this.topology,
+      siblings: this.siblings,
     });
     this.#source = new TopologySource({
       ...topologySettingsFrom(config, access),
@@ -186,25 +188,24 @@ export class ProxyServer implements AdminSource, AdminHost {
       onChange: (topology) => this.#publish(topology),
       onRefreshed: () => void this.logins.look(),
     });
-    this.#watch = new NodeWatch({
-      upstream: this.upstream,
+    this.#care = new NodeCare({
       clients: this.#controls,
+      upstream: this.upstream,
+      registry: this.registry,
+      movingSlots: this.movingSlots,
+      turn: this.turn,
       limits: this.limits,
+      log,
       topology: () => this.topology,
-      onSuspect: (pool) => this.#source.suspect(pool.node),
+      maxRunMs: config.scripting.max_run_ms,
+      readsReplicas,
+      bringsFunctions: crew?.isFirst ?? true,
+      onSuspect: (node) => this.#source.suspect(node),
+      onMoved: (primary) => void this.refresh(primary),
     });
-    const { registry, upstream, movingSlots, turn } = this;
-    const clients = this.#controls;
-    const topology = () => this.topology;
-    if (readsReplicas) {
-      const onMoved = (primary: Node) => void this.refresh(primary);
-      this.#replicaWatch = new ReplicaWatch({ clients, upstream, movingSlots, turn, topology, log, onMoved });
-    }
-    const owesFlush = (node: Node) => upstream.factsOf(node).owesFlush;
-    this.warming = new ScriptWarmer({ clients, registry, log, owesFlush });
-    this.functions = new FunctionSync({ clients, log, topology });
-    this.slowScripts = new SlowScripts({ maxRunMs: config.scripting.max_run_ms, upstream, clients, log });
-    this.#arrivals = new NodeArrivals({ clients, onArrival: (node) => this.#onArrival(node) });
+    this.warming = this.#care.warming;
+    this.functions = this.#care.functions;
+    this.slowScripts = this.#care.slowScripts;
     this.#listener = new Listener(this);
     this.#useListenTls();
   }
@@ -227,9 +228,8 @@ export class ProxyServer implements AdminSource, AdminHost {
     await this.#listener.stop(drainMs);
     this.#isStopping = true;
     this.#source.stop();
-    this.#replicaWatch?.stop();
     await this.#scripts.stop();
-    for (const part of [this.#watch, this.#arrivals, this.warming, this.functions, this.slowScripts]) part.stop();
+    this.#care.stop();
     this.#door.close();
     this.upstream.destroy();
     this.#controls.close();
@@ -246,7 +246,7 @@ export class ProxyServer implements AdminSource, AdminHost {
   }
 
   /** All that can be wrong with a config is found here, while the one before is in force. */
-  async #prepare(next: Config): Promise<Prepared> {
+  async prepare(next: Config): Promise<Prepared> {
     const { registry, topology } = this;
     const tls = readTls(next);
     const checks = this.planning.checksFor(next);
@@ -378,23 +378,16 @@ export class ProxyServer implements AdminSource, AdminHost {
     const before = this.topology;
     this.topology = topology;
     this.upstream.retain(topology);
-    this.#replicaWatch?.onTopology(before, topology);
-    this.warming.onTopology(topology);
-    if (this.#isServing) this.#arrivals.onTopology(topology);
+    this.#care.onTopology(before, topology);
     this.#listener.onTopology();
     this.#scripts.onTopology();
     this.#learning = this.planning.learn(topology, () => this.topology !== topology);
   }
 
-  #onArrival(node: Node): void {
-    this.warming.onArrival(node);
-    this.functions.onArrival(node);
-  }
-
   #onConnected(node: Node): void {
     this.counters.reconnects++;
     this.log.info({ node: node.address }, 'node connected again');
-    this.#arrivals.suspect(node.address);
+    this.#care.onReconnected(node.address);
   }
 
   #onDisconnected(node: Node, reason: string): void {

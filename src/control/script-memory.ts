@@ -14,6 +14,7 @@ import { MemoryKeeper } from './stores/memory.ts';
 import type { OnDamaged, ScriptStore } from './stores/script-store.ts';
 import { StoreCounters } from './stores/store-counters.ts';
 import { StoreKeeper } from './stores/store-keeper.ts';
+import type { Crew } from './workers/crew.ts';
 
 const FLOOD_ADVICE =
   'pass what varies in KEYS and ARGV and keep the text of the script the same: every new text is compiled and kept by the nodes';
@@ -26,6 +27,7 @@ export interface ScriptMemoryOptions {
   readonly onForgotten: (script: Script) => void;
   /** Scripts were flushed, by whichever evalgate, and are forgotten. */
   readonly onFlushed: () => void;
+  readonly crew: Crew | undefined;
 }
 
 export class ScriptMemory {
@@ -34,10 +36,10 @@ export class ScriptMemory {
   readonly counters = new StoreCounters();
   readonly #log: Logger;
   readonly #lasting: StoreKeeper | undefined;
-  readonly #store: ScriptStore | undefined;
+  readonly #configured: ScriptStore | undefined;
   readonly #told = new Set<string>();
 
-  constructor(config: Config, access: ClusterAccess, { log, onForgotten, onFlushed }: ScriptMemoryOptions) {
+  constructor(config: Config, access: ClusterAccess, { log, onForgotten, onFlushed, crew }: ScriptMemoryOptions) {
     const { registry_max_bytes: maxBytes } = config.scripting;
     this.#log = log;
     const floods = new FloodWatch(({ shas, line, source, count }) => {
@@ -52,13 +54,14 @@ export class ScriptMemory {
       onLearned: (script) => floods.note(script),
       onReused: (script) => this.#lasting?.onReused(script),
     });
-    this.#store = storeFrom(config, access, (entry, reason) => this.#onDamaged(entry, reason));
+    this.#configured = storeFrom(config, access, (entry, reason) => this.#onDamaged(entry, reason));
+    const store = crew === undefined ? this.#configured : crew.shareStore(this.#configured);
     const { registry, counters } = this;
     this.#lasting =
-      this.#store === undefined
+      store === undefined
         ? undefined
         : new StoreKeeper({
-            store: this.#store,
+            store,
             registry,
             log,
             counters,
@@ -77,7 +80,7 @@ export class ScriptMemory {
 
   /** After a reload: a store in the cluster is reached otherwise from now on. */
   reach(access: ClusterAccess): void {
-    if (this.#store instanceof ClusterStore) this.#store.reach(access);
+    if (this.#configured instanceof ClusterStore) this.#configured.reach(access);
   }
 
   /** Reads back what the store holds; resolves when that is done or has taken too long. Never rejects. */

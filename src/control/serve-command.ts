@@ -44,7 +44,9 @@ export async function runServe(argv: readonly string[], io: CliIo): Promise<numb
   };
   try {
     const config = readConfig();
-    proxy = await ProxyServer.start(config, createLogger(config.log), readConfig);
+    const log = createLogger(config.log);
+    proxy = await ProxyServer.start(config, log, { readConfig });
+    log.info({ ...proxy.address, shards: proxy.topology.shards.length }, 'listening');
     if (isReloadOwed) reload();
     await stopped;
     await proxy.stop();

@@ -1,8 +1,8 @@
 /**
  * CLIENT: the clients of this evalgate, as Redis shows and changes its own. Nodes know nothing of it.
  *
- * What a subcommand does to others (KILL, PAUSE, UNBLOCK) goes through `runtime.clients`. TRACKING is refused: nodes
- * would have to tell evalgate which keys changed for which client.
+ * What a subcommand does to others (KILL, PAUSE, UNBLOCK) goes through `runtime.clients`, and to the clients of other
+ * workers (siblings.ts). TRACKING is refused: nodes would have to tell evalgate which keys changed for which client.
  */
 import type { Command } from '../command/table.ts';
 import {
@@ -17,9 +17,10 @@ import {
 } from '../resp/encode.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
-import { clientTypeOf, killFilter, matches, typeOf } from './client-filter.ts';
+import { clientTypeOf, killFilter, matches, type Parsed } from './client-filter.ts';
 import { clientLine } from './client-list.ts';
 import type { Session } from './session.ts';
+import { type ClientSelection, OPERATIONS, replyFromAll } from './siblings.ts';
 
 const ARGUMENT = 2;
 /** Of a name of a client or its library: it is kept as long as the client is there. */
@@ -27,7 +28,8 @@ const MAX_NAME_BYTES = 1024;
 
 export function runClient(session: Session, command: Command, request: Request): void {
   const { word } = command;
-  if (word === 'kill') return kill(session, request);
+  const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
+  if (action !== undefined) return action(session, request);
   const answer = Object.hasOwn(ANSWERS, word) ? ANSWERS[word] : undefined;
   session.reply(
     answer === undefined ? errorLine(EVALGATE.notSupported(`CLIENT ${word.toUpperCase()}`)) : answer(session, request),
@@ -36,14 +38,25 @@ export function runClient(session: Session, command: Command, request: Request):
 
 type Answer = (session: Session, request: Request) => Buffer;
 
-/** By subcommand: changes what is to be changed, and gives the reply. */
+/** What concerns other clients too, by subcommand: replies by itself. */
+const ACTIONS: Readonly<Record<string, (session: Session, request: Request) => void>> = {
+  list,
+  kill,
+  pause,
+  unpause,
+  unblock,
+};
+
+/** What concerns the client alone: changes what is to be changed, and gives the reply. */
 const ANSWERS: Readonly<Record<string, Answer>> = {
   id: ({ client }) => encodeInteger(client.id),
   getname: ({ client }) => (client.name === undefined ? encodeNull(client.protocol) : encodeBulk(client.name)),
   setname: (session, request) => setName(session, request.argCopy(ARGUMENT)),
   setinfo: setInfo,
-  info: (session) => encodeVerbatim(session.client.protocol, linesOf([session])),
-  list,
+  info: (session) => {
+    const line = `${clientLine(session, session.runtime.turn.now())}\n`;
+    return encodeVerbatim(session.client.protocol, Buffer.from(line, 'latin1'));
+  },
   'no-evict': ({ client }, request) =>
     onOrOff(request, (isOn) => {
       client.isNoEvict = isOn;
@@ -53,12 +66,6 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
       client.isNoTouch = isOn;
     }),
   reply: setReplies,
-  pause,
-  unpause: (session) => {
-    session.runtime.clients.pause.end();
-    return OK;
-  },
-  unblock,
   getredir: () => encodeInteger(-1),
   trackinginfo: ({ client: { protocol } }) =>
     encodeMap(protocol, [
@@ -131,31 +138,27 @@ function track(_session: Session, request: Request): Buffer {
 
 // ── of all clients ──────────────────────────────────────────────────────────────────────────────────────────────
 
-function linesOf(sessions: Iterable<Session>): Buffer {
-  let text = '';
-  for (const session of sessions) text += `${clientLine(session, session.runtime.turn.now())}\n`;
-  return Buffer.from(text, 'latin1');
+/** LIST [TYPE type | ID id …] */
+function list(session: Session, request: Request): void {
+  const selection = selectionOf(request);
+  if ('error' in selection) return session.reply(errorLine(selection.error));
+  const argument = selection.value;
+  const own = OPERATIONS.list(session.runtime, argument);
+  const { protocol } = session.client;
+  const reply = (all: readonly string[]) => encodeVerbatim(protocol, Buffer.from(all.join(''), 'latin1'));
+  replyFromAll(session, { call: 'list', argument, own }, { reply });
 }
 
-/** LIST [TYPE type | ID id …] */
-function list(session: Session, request: Request): Buffer {
-  const { client, runtime } = session;
-  const { clients } = runtime;
-  if (request.argc === 2) return encodeVerbatim(client.protocol, linesOf(clients));
+function selectionOf(request: Request): Parsed<ClientSelection> {
+  if (request.argc === 2) return { value: {} };
   if (request.argc === 4 && request.isWord(ARGUMENT, 'type')) {
     const type = clientTypeOf(request.argText(3));
-    if (type === undefined) return errorLine(REDIS.unknownClientType(request.argText(3)));
-    return encodeVerbatim(client.protocol, linesOf([...clients].filter((one) => typeOf(one) === type)));
+    return type === undefined ? { error: REDIS.unknownClientType(request.argText(3)) } : { value: { type } };
   }
-  if (request.argc < 4 || !request.isWord(ARGUMENT, 'id')) return errorLine(REDIS.syntax);
-  const listed: Session[] = [];
-  for (let i = 3; i < request.argc; i++) {
-    const id = request.integerAt(i);
-    if (Number.isNaN(id)) return errorLine(REDIS.invalidClientId);
-    const one = clients.find(id);
-    if (one !== undefined) listed.push(one);
-  }
-  return encodeVerbatim(client.protocol, linesOf(listed));
+  if (request.argc < 4 || !request.isWord(ARGUMENT, 'id')) return { error: REDIS.syntax };
+  const ids: number[] = [];
+  for (let i = 3; i < request.argc; i++) ids.push(request.integerAt(i));
+  return ids.some(Number.isNaN) ? { error: REDIS.invalidClientId } : { value: { ids } };
 }
 
 /** KILL address, or KILL with filters: a client that ends itself gets its reply first. */
@@ -167,30 +170,55 @@ function kill(session: Session, request: Request): void {
   const killed = [...clients].filter((one) => matches(one, filter) && !(filter.skipMe && one === session));
   counters.clientsKilled += killed.length;
   for (const one of killed) if (one !== session) one.destroy();
-  if (request.argc > 3) session.reply(encodeInteger(killed.length));
-  else session.reply(killed.length > 0 ? OK : errorLine(REDIS.noSuchClient));
-  if (killed.includes(session)) session.close();
+  const isCounted = request.argc > 3;
+  replyFromAll(
+    session,
+    { call: 'kill', argument: filter, own: killed.length },
+    {
+      reply: (all) => {
+        const count = all.reduce((sum, one) => sum + one, 0);
+        if (isCounted) return encodeInteger(count);
+        return count > 0 ? OK : errorLine(REDIS.noSuchClient);
+      },
+      after: () => {
+        if (killed.includes(session)) session.close();
+      },
+    },
+  );
 }
 
 /** PAUSE timeout [WRITE|ALL] */
-function pause(session: Session, request: Request): Buffer {
+function pause(session: Session, request: Request): void {
   const isWrite = request.argc > 3 && request.isWord(3, 'write');
-  if (request.argc > 4) return errorLine(REDIS.wrongSubcommand(request.argText(1), 'CLIENT'));
-  if (request.argc > 3 && !isWrite && !request.isWord(3, 'all')) return errorLine(REDIS.pauseMode);
+  if (request.argc > 4) return session.reply(errorLine(REDIS.wrongSubcommand(request.argText(1), 'CLIENT')));
+  if (request.argc > 3 && !isWrite && !request.isWord(3, 'all')) return session.reply(errorLine(REDIS.pauseMode));
   const timeoutMs = request.integerAt(ARGUMENT);
-  if (Number.isNaN(timeoutMs)) return errorLine(REDIS.timeoutNotAnInteger);
-  if (timeoutMs < 0) return errorLine(REDIS.timeoutNegative);
-  session.runtime.clients.pause.begin(isWrite ? 'write' : 'all', timeoutMs);
-  return OK;
+  if (Number.isNaN(timeoutMs)) return session.reply(errorLine(REDIS.timeoutNotAnInteger));
+  if (timeoutMs < 0) return session.reply(errorLine(REDIS.timeoutNegative));
+  const argument = { kind: isWrite ? 'write' : 'all', timeoutMs } as const;
+  const own = OPERATIONS.pause(session.runtime, argument);
+  replyFromAll(session, { call: 'pause', argument, own }, { reply: () => OK });
+}
+
+function unpause(session: Session): void {
+  const own = OPERATIONS.unpause(session.runtime, undefined);
+  replyFromAll(session, { call: 'unpause', argument: undefined, own }, { reply: () => OK });
 }
 
 /** UNBLOCK id [TIMEOUT|ERROR]: 1 if that client was waiting in a blocking command. */
-function unblock(session: Session, request: Request): Buffer {
+function unblock(session: Session, request: Request): void {
   const isError = request.argc === 4 && request.isWord(3, 'error');
-  if (request.argc > 4) return errorLine(REDIS.wrongSubcommand(request.argText(1), 'CLIENT'));
-  if (request.argc === 4 && !isError && !request.isWord(3, 'timeout')) return errorLine(REDIS.unblockReason);
+  if (request.argc > 4) return session.reply(errorLine(REDIS.wrongSubcommand(request.argText(1), 'CLIENT')));
+  if (request.argc === 4 && !isError && !request.isWord(3, 'timeout')) {
+    return session.reply(errorLine(REDIS.unblockReason));
+  }
   const id = request.integerAt(ARGUMENT);
-  if (Number.isNaN(id)) return errorLine(REDIS.notAnInteger);
-  const isUnblocked = session.runtime.clients.find(id)?.client.unblock?.(isError ? 'error' : 'timeout') ?? false;
-  return encodeInteger(isUnblocked ? 1 : 0);
+  if (Number.isNaN(id)) return session.reply(errorLine(REDIS.notAnInteger));
+  const argument = { id, how: isError ? 'error' : 'timeout' } as const;
+  const own = OPERATIONS.unblock(session.runtime, argument);
+  replyFromAll(
+    session,
+    { call: 'unblock', argument, own },
+    { reply: (all) => encodeInteger(all.some(Boolean) ? 1 : 0) },
+  );
 }

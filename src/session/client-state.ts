@@ -6,10 +6,8 @@ import { formatAddress } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
 import type { Protocol } from '../resp/encode.ts';
 
-let lastId = 0;
-
 export class ClientState {
-  readonly id = ++lastId;
+  readonly id: number;
   /** `host:port` of the client. */
   readonly address: string;
   /** Without the port: all connections of one machine, or of one network behind NAT. */
@@ -37,7 +35,8 @@ export class ClientState {
   unblock: ((how: 'timeout' | 'error') => boolean) | undefined;
   #activeMs: number;
 
-  constructor(socket: Socket, nowMs: number) {
+  constructor(id: number, socket: Socket, nowMs: number) {
+    this.id = id;
     this.host = plainHost(socket.remoteAddress) ?? '?';
     this.address = formatAddress(this.host, socket.remotePort ?? 0);
     this.local = { host: plainHost(socket.localAddress) ?? '127.0.0.1', port: socket.localPort ?? 0 };

@@ -2,14 +2,26 @@
  * All clients of this process: what CLIENT LIST, KILL and PAUSE are about. The listener adds and takes away; sessions
  * see each other only through it.
  */
+import { ALONE, type Numbering, numberOf } from '../base/numbering.ts';
 import { ClientPause } from './client-pause.ts';
 import type { Session } from './session.ts';
 
 export class Clients implements Iterable<Session> {
+  readonly #numbering: Numbering;
+  #lastNumber = 0;
   readonly pause = new ClientPause(() => {
     for (const session of this) session.release('unpaused');
   });
   readonly #byId = new Map<number, Session>();
+
+  constructor(numbering = ALONE) {
+    this.#numbering = numbering;
+  }
+
+  /** The id of the next client; none is given out twice. */
+  nextId(): number {
+    return numberOf(++this.#lastNumber, this.#numbering);
+  }
 
   get size(): number {
     return this.#byId.size;

@@ -65,8 +65,9 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const { counters, limits } = this.#runtime;
-    if (this.#sessions.size + this.#door.pendingCount >= limits.maxClients) {
+    const { counters, limits, siblings } = this.#runtime;
+    const elsewhere = siblings?.clientCount ?? 0;
+    if (elsewhere + this.#sessions.size + this.#door.pendingCount >= limits.maxClients) {
       counters.clientsRefused++;
       socket.on('error', () => {});
       // Without a handshake there are no words that the client would understand.
@@ -84,11 +85,13 @@ export class Listener {
     counters.clientsTotal++;
     counters.clients++;
     this.#sessions.add(new Session(socket, this.#runtime, (session) => this.#onClosed(session)));
+    this.#runtime.siblings?.onClientCount(this.#sessions.size);
   }
 
   #onClosed(session: Session): void {
     if (!this.#sessions.delete(session)) return;
     this.#runtime.counters.clients--;
+    this.#runtime.siblings?.onClientCount(this.#sessions.size);
     if (this.#sessions.size === 0) this.#onEmpty?.();
   }
 

@@ -11,7 +11,7 @@ import { runCluster } from './cluster-commands.ts';
 import { runLoginCommand } from './login-commands.ts';
 import { isPermitted } from './permission.ts';
 import type { Session } from './session.ts';
-import { slowlogReply } from './slowlog-command.ts';
+import { runSlowlog } from './slowlog-command.ts';
 
 export function runLocal(session: Session, command: Command, request: Request): void {
   if (!isPermitted(session, command, request)) return;
@@ -32,7 +32,7 @@ export function runLocal(session: Session, command: Command, request: Request): 
     case 'slowlog|get':
     case 'slowlog|len':
     case 'slowlog|reset':
-      return session.reply(slowlogReply(session, command, request));
+      return runSlowlog(session, command, request);
     default:
       return session.reply(OK);
   }

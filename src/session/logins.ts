@@ -14,6 +14,7 @@ import type { Identities, Identity } from '../upstream/access.ts';
 import type { FrontDoor } from '../upstream/front-door.ts';
 import type { Account, Accounts } from './accounts.ts';
 import { LoginBackoff } from './login-backoff.ts';
+import type { Siblings } from './siblings.ts';
 
 export interface Credentials {
   /** Undefined: AUTH with a password alone. */
@@ -36,6 +37,7 @@ export interface LoginsOptions {
   readonly door: FrontDoor;
   readonly accounts: Accounts;
   readonly topology: () => Topology;
+  readonly siblings?: Siblings | undefined;
 }
 
 const NOAUTH = errorLine(REDIS.noauth);
@@ -80,6 +82,11 @@ export class Logins {
     return this.#nodesSay ?? errorLine(EVALGATE.noTopology);
   }
 
+  /** A login from an address failed at a sibling: guessing is no faster with several processes. */
+  onFailedElsewhere(from: string): void {
+    this.#backoff.onFailure(from, performance.now());
+  }
+
   /** Asks the nodes again whether they let anybody in; settles when that is known, or nobody tells. */
   look(): Promise<void> {
     const isRecent = this.#nodesSay !== undefined && performance.now() - this.#lookedAtMs < LOOK_AGAIN_MS;
@@ -110,7 +117,10 @@ export class Logins {
   async #attemptHere(from: string, { username, password }: Credentials): Promise<Outcome> {
     const account = this.#accounts.verify(username ?? Buffer.from('default'), password);
     const nowMs = performance.now();
-    if (account === undefined) this.#backoff.onFailure(from, nowMs);
+    if (account === undefined) {
+      this.#backoff.onFailure(from, nowMs);
+      void this.#options.siblings?.ask('loginFailed', from);
+    }
     const delayMs = this.#backoff.delayMs(from, nowMs);
     if (delayMs > 0) await sleep(delayMs, undefined, { ref: false });
     // A reload may have taken it away meanwhile.

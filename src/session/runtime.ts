@@ -14,6 +14,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { Logins } from './logins.ts';
+import type { Siblings } from './siblings.ts';
 import type { Statistics } from './statistics.ts';
 
 /** One object for the whole run: a reload writes its fields, so whoever holds it goes by the new ones at once. */
@@ -73,6 +74,8 @@ export interface Runtime {
   readonly counters: Counters;
   /** All clients of this process, and whether they are paused. */
   readonly clients: Clients;
+  /** The other workers of this evalgate, when there are any. */
+  readonly siblings: Siblings | undefined;
   readonly statistics: Statistics;
   /** The topology in force; a session goes on with its own until nothing is in flight (C3c). */
   readonly topology: Topology;

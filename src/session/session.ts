@@ -63,7 +63,7 @@ export class Session implements Flushable, Sink {
     const socket = adoptSharing(accepted, (chunk) => this.guard(() => this.#onData(chunk)));
     this.#socket = socket;
     this.#onClosed = onClosed;
-    this.client = new ClientState(socket, runtime.turn.now());
+    this.client = new ClientState(runtime.clients.nextId(), socket, runtime.turn.now());
     this.#framer = new RequestFramer(runtime.limits);
     this.#intake = new Intake(socket, this.#framer);
     this.#outbox = new Outbox(socket, () => this.#onDrained(), CLIENT_BATCH_BYTES);

@@ -6,6 +6,7 @@
  * slow one is not slow.
  */
 import { LastOnes } from '../base/last-ones.ts';
+import { type Numbering, numberOf } from '../base/numbering.ts';
 
 /** From how many milliseconds on a request is slow: Redis's default for slowlog-log-slower-than. */
 export const SLOW_MS = 10;
@@ -26,18 +27,30 @@ export interface SlowRequest {
   readonly sha: string | undefined;
 }
 
+/** Those of several logs, the newest first. */
+export function newestOf(logs: readonly (readonly SlowRequest[])[]): readonly SlowRequest[] {
+  const [only] = logs;
+  if (only !== undefined && logs.length === 1) return only;
+  return logs.flat().sort((a, b) => b.unixMs - a.unixMs || b.id - a.id);
+}
+
 export class SlowLog {
   readonly #requests = new LastOnes<SlowRequest>(LIMIT);
+  readonly #numbering: Numbering;
   /** Slow requests since the start, those that are no longer held included. */
   total = 0;
+
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering;
+  }
 
   get length(): number {
     return this.#requests.length;
   }
 
-  /** Takes in a request; ids grow by one. */
+  /** Takes in a request; ids grow. */
   add(request: Omit<SlowRequest, 'id'>): SlowRequest {
-    const entry = { id: this.total++, ...request };
+    const entry = { id: numberOf(this.total++, this.#numbering), ...request };
     this.#requests.push(entry);
     return entry;
   }

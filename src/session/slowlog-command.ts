@@ -8,28 +8,41 @@ import { encodeArray, encodeBulk, encodeInteger, OK } from '../resp/encode.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Session } from './session.ts';
-import type { SlowRequest } from './slow-log.ts';
+import { OPERATIONS, replyFromAll } from './siblings.ts';
+import { newestOf, type SlowRequest } from './slow-log.ts';
 
 const DEFAULT_COUNT = 10;
 const COUNT = 2;
 const ALL = -1;
 
-/** The reply to a SLOWLOG command. */
-export function slowlogReply(session: Session, command: Command, request: Request): Buffer {
-  const { slowLog } = session.runtime.statistics;
+export function runSlowlog(session: Session, command: Command, request: Request): void {
+  const { runtime } = session;
   switch (command.name) {
-    case 'slowlog|len':
-      return encodeInteger(slowLog.length);
-    case 'slowlog|reset':
-      slowLog.reset();
-      return OK;
-    default: {
-      if (request.argc > COUNT + 1) return errorLine(REDIS.slowlogSyntax);
-      const count = request.argc === COUNT ? DEFAULT_COUNT : request.integerAt(COUNT);
-      if (!(count >= ALL)) return errorLine(REDIS.slowlogCount);
-      return encodeArray(slowLog.newest(count === ALL ? undefined : count).map(encodeEntry));
+    case 'slowlog|len': {
+      const own = OPERATIONS.slowCount(runtime, undefined);
+      const reply = (all: readonly number[]) => encodeInteger(all.reduce((sum, count) => sum + count, 0));
+      return replyFromAll(session, { call: 'slowCount', argument: undefined, own }, { reply });
     }
+    case 'slowlog|reset': {
+      const own = OPERATIONS.forgetSlow(runtime, undefined);
+      return replyFromAll(session, { call: 'forgetSlow', argument: undefined, own }, { reply: () => OK });
+    }
+    default:
+      return get(session, request);
   }
+}
+
+function get(session: Session, request: Request): void {
+  if (request.argc > COUNT + 1) return session.reply(errorLine(REDIS.slowlogSyntax));
+  const wanted = request.argc === COUNT ? DEFAULT_COUNT : request.integerAt(COUNT);
+  if (!(wanted >= ALL)) return session.reply(errorLine(REDIS.slowlogCount));
+  const count = wanted === ALL ? undefined : wanted;
+  const own = OPERATIONS.slowRequests(session.runtime, count);
+  replyFromAll(
+    session,
+    { call: 'slowRequests', argument: count, own },
+    { reply: (all) => encodeArray(newestOf(all).slice(0, count).map(encodeEntry)) },
+  );
 }
 
 function encodeEntry({ id, unixMs, durationUs, args, clientAddress, clientName }: SlowRequest): Buffer {

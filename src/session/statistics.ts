@@ -10,6 +10,7 @@
  * for every node that it went to. Commands that can block are not measured when they took long.
  */
 import { fineBucketOf, LatencyHistogram } from '../base/latency.ts';
+import { ALONE } from '../base/numbering.ts';
 import { COMMAND_CLASSES, type CommandClass } from '../command/command-class.ts';
 import type { Command } from '../command/table.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -36,7 +37,7 @@ export interface TrafficEvents {
 export class Statistics {
   readonly events: TrafficEvents;
   readonly errors = new ErrorCodes();
-  readonly slowLog = new SlowLog();
+  readonly slowLog: SlowLog;
   /** Of everything that a node answered. */
   readonly latency = new LatencyHistogram();
   /** Of calls of scripts and functions. */
@@ -44,8 +45,9 @@ export class Statistics {
   readonly #turn: Turn;
   readonly #requests = new Float64Array(COMMAND_CLASSES.length);
 
-  constructor(turn: Turn, events: TrafficEvents) {
+  constructor(turn: Turn, events: TrafficEvents, numbering = ALONE) {
     this.#turn = turn;
+    this.slowLog = new SlowLog(numbering);
     this.events = events;
   }
 

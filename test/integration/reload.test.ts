@@ -49,7 +49,7 @@ describe('reload', () => {
     const lines: Record<string, unknown>[] = [];
     const config = loadConfig(file, {});
     const log = createLogger(config.log, { write: (line) => lines.push(JSON.parse(line)) });
-    const proxy = await ProxyServer.start(config, log, () => loadConfig(file, {}));
+    const proxy = await ProxyServer.start(config, log, { readConfig: () => loadConfig(file, {}) });
     t.after(() => proxy.stop());
     const client = await RawClient.connect(proxy.address.port);
     t.after(() => client.close());

@@ -63,7 +63,7 @@ describe('TLS', { skip: NO_OPENSSL }, () => {
     const lines: Line[] = [];
     let config = configOf(sections);
     const log = createLogger(config.log, { write: (line) => lines.push(JSON.parse(line)) });
-    const proxy = await ProxyServer.start(config, log, () => config);
+    const proxy = await ProxyServer.start(config, log, { readConfig: () => config });
     t.after(() => proxy.stop());
     const { port } = proxy.address;
     const told = (msg: string) => lines.filter((line) => line['msg'] === msg);

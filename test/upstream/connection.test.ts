@@ -172,10 +172,10 @@ describe('Connection', () => {
     const node = await FakeNode.start(t);
     node.expect('INFO', 'server').staySilent();
     node.expect('EVALSHA', '0'.repeat(40), '0').staySilent();
-    const { pool } = poolTo(node.port, { connectTimeoutMs: 30 });
+    const { pool } = poolTo(node.port, { connectTimeoutMs: 500 });
     const sink = new Recorder();
     sink.send(pool.open(), 1, 'SET', 'k', 'v');
-    assert.deepEqual(await sink.come(1), ['1 not_sent: no connection within 30 ms']);
+    assert.deepEqual(await sink.come(1), ['1 not_sent: no connection within 500 ms']);
   });
 
   it('fails what waits with not_sent when the node closes during the handshake', async (t) => {

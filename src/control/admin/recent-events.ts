@@ -4,6 +4,7 @@
  * out; refusals are counted by rule besides.
  */
 import { LastOnes } from '../../base/last-ones.ts';
+import { ALONE, type Numbering, numberOf } from '../../base/numbering.ts';
 import type { CheckEvents, Refusal } from '../../plan/script-checks.ts';
 import type { Script } from '../../script/script.ts';
 import type { Sha } from '../../script/sha.ts';
@@ -14,7 +15,7 @@ const LIMIT = 200;
 const SAME_FOR_MS = 60_000;
 
 export interface RecentEvent {
-  /** Grows by one. */
+  /** Grows from one to the next. */
   readonly id: number;
   readonly kind: 'refused' | 'observed' | 'not_analysed' | 'healed' | 'slow_script';
   readonly sha: string;
@@ -45,14 +46,16 @@ export class RecentEvents implements CheckEvents, TrafficEvents {
   /** Calls by the rule that refused them; there are as many as rules. */
   readonly refusals = new Map<string, RefusalCount>();
   readonly #next: CheckEvents;
+  readonly #numbering: Numbering;
   readonly #now: () => number;
   readonly #events = new LastOnes<RecentEvent>(LIMIT);
   readonly #byKey = new Map<string, RecentEvent>();
-  #lastId = 0;
+  #lastNumber = 0;
 
   /** `next` hears of the Lua checks too: the log. */
-  constructor(next: CheckEvents, now: () => number = Date.now) {
+  constructor(next: CheckEvents, numbering = ALONE, now: () => number = Date.now) {
     this.#next = next;
+    this.#numbering = numbering;
     this.#now = now;
   }
 
@@ -96,7 +99,15 @@ export class RecentEvents implements CheckEvents, TrafficEvents {
       known.lastUnixMs = nowMs;
       return known;
     }
-    const event = { id: ++this.#lastId, kind, sha, firstUnixMs: nowMs, lastUnixMs: nowMs, count: 1, ...details };
+    const event = {
+      id: numberOf(++this.#lastNumber, this.#numbering),
+      kind,
+      sha,
+      firstUnixMs: nowMs,
+      lastUnixMs: nowMs,
+      count: 1,
+      ...details,
+    };
     this.#byKey.set(key, event);
     const gone = this.#events.push(event);
     if (gone !== undefined) this.#forget(gone);

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fineStartUs, quantileUs } from '../../base/latency.ts';
-import type { SlowRequest } from '../../session/slow-log.ts';
+import { newestOf, type SlowRequest } from '../../session/slow-log.ts';
 import type { FactTeller } from './facts.ts';
 import type { History } from './history.ts';
 import type { NodeHealth } from './node-health.ts';
@@ -146,7 +146,7 @@ export function pagesOf(totals: readonly number[], { limit, offset }: Page): Pag
 
 /** The newest first. */
 export function slowLogView(all: readonly SlowFacts[], limit: number) {
-  const requests = all.flatMap((facts) => facts.requests).sort((a, b) => b.unixMs - a.unixMs || b.id - a.id);
+  const requests = newestOf(all.map((facts) => facts.requests));
   return {
     total: all.reduce((sum, { total }) => sum + total, 0),
     requests: requests.slice(0, limit).map(slowRequestView),

@@ -144,7 +144,7 @@ export class StoreKeeper implements ScriptKeeper {
       const isOut = script.number < 0 && script.epoch >= this.#epoch;
       if (isOut) this.#adopt(entryOf(script));
     });
-    if (isSaved) this.#announce({ kind: 'loaded', sha: script.sha });
+    if (isSaved) void this.#announce({ kind: 'loaded', sha: script.sha });
     // Nobody can say which flush it came after: the clocks decide.
     else script.epoch = Math.max(script.epoch, this.#stampNow());
   }
@@ -160,8 +160,9 @@ export class StoreKeeper implements ScriptKeeper {
       this.#owesEpoch = false;
     });
     // In any case: the channel may work where the epoch's shard does not.
-    this.#announce({ kind: 'flushed', epoch: this.#epoch });
+    const told = this.#announce({ kind: 'flushed', epoch: this.#epoch });
     void this.#removeOlder();
+    await told;
   }
 
   lookUp(sha: string): Promise<void> | undefined {
@@ -278,8 +279,9 @@ export class StoreKeeper implements ScriptKeeper {
 
   // ── telling and removing ────────────────────────────────────────────────────────────────────────────────────
 
-  #announce(announcement: Announcement): void {
-    void this.#health.try('announce', () => this.#store.announce(announcement));
+  /** Settles when the others know, as far as the channel tells, or it takes too long. */
+  async #announce(announcement: Announcement): Promise<void> {
+    await this.#health.try('announce', () => this.#store.announce(announcement));
   }
 
   async #removeOlder(): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ALONE } from '../../../src/base/numbering.ts';
 import { RecentEvents } from '../../../src/control/admin/recent-events.ts';
 import type { Refusal } from '../../../src/plan/script-checks.ts';
 import { scriptFromBody } from '../../../src/script/script.ts';
@@ -23,7 +24,7 @@ function setUp() {
     onNotAnalysed: (sha: string) => told.push(`not analysed ${sha}`),
   };
   const clock = { ms: 1000 };
-  return { events: new RecentEvents(next, () => clock.ms), told, clock };
+  return { events: new RecentEvents(next, ALONE, () => clock.ms), told, clock };
 }
 
 describe('RecentEvents', () => {
