@@ -11,13 +11,15 @@ import { formatTable } from './table.ts';
 import { closeWays, openWays, type Way, withClient } from './ways.ts';
 import { fill, SAMPLE_KEY, WORKLOADS, type Workload } from './workloads.ts';
 
-const HELP = `Usage: npm run bench -- [--rounds 3] [--quick] [--only GET,EVALSHA] [--pipeline 1,16,100] [--checks] [--markdown]
+const HELP = `Usage: npm run bench -- [--rounds 3] [--quick] [--only GET,EVALSHA] [--pipeline 1,16,100] [--checks] [--workers N]
+                         [--markdown]
 
   --rounds N       runs of every workload on every way; the table shows medians
   --quick          one short round, to see that all works; its figures mean little
   --only A,B       workloads whose name begins with one of these: ${WORKLOADS.map(({ name }) => name).join(', ')}
   --pipeline A,B   requests that each of the ${CLIENT_COUNT} clients sends at once
   --checks         a further way through an evalgate without the Lua checks, to see what they cost
+  --workers N      a further way through an evalgate with N workers
   --markdown       the table as Markdown
 `;
 
@@ -29,6 +31,8 @@ interface Plan {
   readonly workloads: readonly Workload[];
   readonly pipelines: readonly number[];
   readonly checks: boolean;
+  /** 1: no further way. */
+  readonly workers: number;
   readonly markdown: boolean;
 }
 
@@ -49,6 +53,7 @@ function readPlan(): Plan | undefined {
       only: { type: 'string', default: '' },
       pipeline: { type: 'string', default: '1,16,100' },
       checks: { type: 'boolean', default: false },
+      workers: { type: 'string', default: '1' },
       markdown: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -60,11 +65,13 @@ function readPlan(): Plan | undefined {
     workloads: WORKLOADS.filter(({ name }) => wanted.some((word) => name.toUpperCase().startsWith(word))),
     pipelines: values.pipeline.split(',').map(Number),
     checks: values.checks,
+    workers: Number(values.workers),
     markdown: values.markdown,
   };
   const isGood =
     plan.rounds >= 1 &&
     plan.workloads.length > 0 &&
+    plan.workers >= 1 &&
     plan.pipelines.every((depth) => Number.isInteger(depth) && depth > 0);
   return values.help || !isGood ? undefined : plan;
 }
@@ -80,7 +87,7 @@ async function main(): Promise<void> {
   try {
     const node = await ownerOf(cluster, SAMPLE_KEY);
     await fill(node.client());
-    ways = await openWays(cluster, node, { withChecksOff: plan.checks });
+    ways = await openWays(cluster, node, { withChecksOff: plan.checks, workers: plan.workers });
     console.log(headLine(plan, ways));
     console.log(await compare(plan, ways));
     console.log(memoryLine(ways));

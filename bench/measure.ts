@@ -42,16 +42,34 @@ export async function measure({ port, pipeline, requestCount, command }: Load): 
   return { perSecond: Number(figures['rps']), p50Ms: Number(figures['p50']), p99Ms: Number(figures['p99']) };
 }
 
-/** CPU time that a process has used since it started, user and system, in microseconds. */
+/** CPU time that a process and its children have used since they started, user and system, in microseconds. */
 export function cpuTimeUs(pid: number): number {
+  return sum([pid, ...childrenOf(pid)].map(ownCpuTimeUs));
+}
+
+function ownCpuTimeUs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   // The second field, the name in parentheses, may hold blanks; utime and stime are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 }
 
-/** The most memory that a process has held, in MB. */
+/** The most memory that a process and its children have held, each at its time, in MB. */
 export function peakMemoryMb(pid: number): number {
+  return sum([pid, ...childrenOf(pid)].map(ownPeakMb));
+}
+
+function ownPeakMb(pid: number): number {
   const peakKb = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
   return Number(peakKb) / 1024;
+}
+
+/** Workers; they have no children themselves. */
+function childrenOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1');
+  return children.split(' ').filter(Boolean).map(Number);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

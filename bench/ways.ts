@@ -1,6 +1,6 @@
 /**
  * The ways to the node that are compared: straight to it, through evalgate, and through HAProxy in TCP mode (where it is
- * installed), which is the price of any hop. Proxies run as processes of their own with one thread that works.
+ * installed), which is the price of any hop. Proxies run as processes of their own; unless it says otherwise, one thread works.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,6 +23,8 @@ export interface Way {
 export interface WaysOptions {
   /** A further evalgate without the Lua checks, to see what they cost. */
   readonly withChecksOff: boolean;
+  /** More than 1: a further evalgate with so many workers. */
+  readonly workers: number;
 }
 
 /** Starts every way to the node; files go to the node's folder, which the cluster removes. */
@@ -31,6 +33,10 @@ export async function openWays(cluster: LocalCluster, node: LocalNode, options: 
   ways.push(await startEvalgate('evalgate', { cluster, node, scripting: {} }));
   if (options.withChecksOff) {
     ways.push(await startEvalgate('checks off', { cluster, node, scripting: { script_check_enable: 0 } }));
+  }
+  if (options.workers > 1) {
+    const { workers } = options;
+    ways.push(await startEvalgate(`${workers} workers`, { cluster, node, scripting: {}, workers }));
   }
   if (hasHaproxy()) ways.push(await startHaproxy(node));
   return ways;
@@ -60,11 +66,12 @@ interface Setting {
   readonly cluster: LocalCluster;
   readonly node: LocalNode;
   readonly scripting: object;
+  readonly workers?: number;
 }
 
-async function startEvalgate(name: string, { cluster, node, scripting }: Setting): Promise<Way> {
+async function startEvalgate(name: string, { cluster, node, scripting, workers = 1 }: Setting): Promise<Way> {
   const file = join(node.folder, `${name}.yaml`);
-  writeFileSync(file, JSON.stringify({ listen: { port: 0 }, cluster: { nodes: cluster.seeds }, scripting }));
+  writeFileSync(file, JSON.stringify({ listen: { port: 0 }, cluster: { nodes: cluster.seeds }, scripting, workers }));
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`evalgate ended with exit code ${code}`)));

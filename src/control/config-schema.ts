@@ -252,8 +252,16 @@ const accounts = accountList({
   why: 'Clients log in here, and evalgate serves them as itself; none: AUTH passes through to the ACL of the nodes (docs/security.md)',
 });
 
+const workers = integer({
+  min: 1,
+  max: 64,
+  default: 1,
+  needsRestart: true,
+  why: 'Processes that share the port; more than 1 for more than one core (docs/deployment.md)',
+});
+
 /** Keys that stand in no section. */
-export const TOP_LEVEL = { accounts } as const;
+export const TOP_LEVEL = { accounts, workers } as const;
 
 /** The sections in the order of the reference page. */
 export const SECTIONS = { listen, cluster, scripting, limits, admin, log } as const;
@@ -281,6 +289,7 @@ export const configSchema = z.strictObject({
   limits: limits.prefault({}),
   admin: admin.prefault({}),
   log: log.prefault({}),
+  workers,
 });
 
 type DeepReadonly<T> = T extends (infer U)[]

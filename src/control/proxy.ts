@@ -9,6 +9,7 @@
  * A reload exchanges what goes by the config (`#use`): limits and pool options are objects that their readers hold, so
  * their fields are written anew; a new policy makes new checks and a new planner.
  */
+import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { MovingSlots } from '../cluster/moving-slots.ts';
@@ -115,7 +116,8 @@ export class ProxyServer implements AdminSource, AdminHost {
       await proxy.logins.look();
       await proxy.#recallScripts();
       proxy.#care.begin(proxy.topology);
-      proxy.address = await proxy.#listener.listen(config.listen);
+      proxy.address = options.crew === undefined ? await proxy.#listener.listen(config.listen) : options.crew.address;
+      if (options.crew !== undefined) proxy.#listener.begin();
     } catch (error) {
       await proxy.stop();
       throw error;
@@ -208,6 +210,11 @@ export class ProxyServer implements AdminSource, AdminHost {
     this.slowScripts = this.#care.slowScripts;
     this.#listener = new Listener(this);
     this.#useListenTls();
+  }
+
+  /** A client that came to the port of all workers; its socket was not read from. */
+  take(socket: Socket): void {
+    this.#listener.accept(socket);
   }
 
   /** Stops accepting, finishes what is in flight within `listen.drain_ms`, closes everything. */

@@ -23,8 +23,8 @@ export type ReloadOutcome =
 export interface Prepared {
   /** Changes that do not show in the config: files that it names have another content. */
   readonly fileChanges: readonly Change[];
-  /** Switches, at once. Throws an OperatorError before anything is switched, when it has become impossible. */
-  commit(): void;
+  /** Switches, at once; several processes one after the other. Throws an OperatorError before anything is switched, when it has become impossible. */
+  commit(): void | Promise<void>;
 }
 
 export interface ReloadOptions {
@@ -101,7 +101,7 @@ export class Reloader {
     const prepared = await prepare(next);
     if (isStopping()) return refused([STOPS]);
     const changes = [...keyChanges, ...prepared.fileChanges];
-    prepared.commit();
+    await prepared.commit();
     return changes.length === 0 ? { kind: 'unchanged' } : { kind: 'changed', changes };
   }
 }

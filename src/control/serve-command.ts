@@ -2,6 +2,7 @@
 import { passwordPaths } from './account-list.ts';
 import { type CliIo, EXIT } from './cli-io.ts';
 import { parseOptions, UsageError } from './cli-options.ts';
+import type { Config } from './config.ts';
 import { loadConfig } from './config.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { createLogger } from './log.ts';
@@ -28,11 +29,11 @@ export async function runServe(argv: readonly string[], io: CliIo): Promise<numb
     return EXIT.ok;
   }
   // What happens while it starts is for the proxy too.
-  let proxy: ProxyServer | undefined;
+  let server: Server | undefined;
   let isReloadOwed = false;
   const reload = () => {
-    isReloadOwed = proxy === undefined;
-    void proxy?.reload();
+    isReloadOwed = server === undefined;
+    void server?.reload();
   };
   const stopped = io.untilStopSignal(reload);
   const watch = new ConfigWatch({ onChange: reload });
@@ -44,14 +45,29 @@ export async function runServe(argv: readonly string[], io: CliIo): Promise<numb
   };
   try {
     const config = readConfig();
-    const log = createLogger(config.log);
-    proxy = await ProxyServer.start(config, log, { readConfig });
-    log.info({ ...proxy.address, shards: proxy.topology.shards.length }, 'listening');
+    server = config.workers > 1 ? await startWorkers(config, readConfig) : await startAlone(config, readConfig);
     if (isReloadOwed) reload();
     await stopped;
-    await proxy.stop();
+    await server.stop();
   } finally {
     watch.stop();
   }
   return EXIT.ok;
+}
+
+type Server = Pick<ProxyServer, 'reload' | 'stop'>;
+
+async function startAlone(config: Config, readConfig: () => Config): Promise<Server> {
+  const log = createLogger(config.log);
+  const proxy = await ProxyServer.start(config, log, { readConfig });
+  log.info({ ...proxy.address, shards: proxy.topology.shards.length }, 'listening');
+  return proxy;
+}
+
+async function startWorkers(config: Config, readConfig: () => Config): Promise<Server> {
+  const { Primary } = await import('./workers/primary.ts');
+  const log = createLogger(config.log);
+  const primary = await Primary.start(config, log, readConfig);
+  log.info({ ...primary.address, shards: primary.shards, workers: config.workers }, 'listening');
+  return primary;
 }

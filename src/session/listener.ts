@@ -1,5 +1,6 @@
 /**
  * Accepts clients: makes a session of each socket, holds the limit of clients, and gives every session a coarse tick.
+ * The sockets are those of a port that it listens on, or come one by one from the process that does (`workers`).
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
@@ -17,11 +18,32 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Nothing is read before there is a session. */
+export const ACCEPT_OPTIONS = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true } as const;
+const BACKLOG = 511;
+
+/** Binds the server; the address bound. Throws an OperatorError when the address cannot be had. */
+export async function listenOn(server: Server, wanted: ListenAddress): Promise<ListenAddress> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const reason = cause.code === 'EADDRINUSE' ? 'the address is in use' : cause.message;
+      reject(
+        new OperatorError('EVALGATE_LISTEN', `Cannot listen on ${wanted.host}:${wanted.port}: ${reason}`, { cause }),
+      );
+    });
+    server.listen({ ...wanted, backlog: BACKLOG }, resolve);
+  });
+  server.removeAllListeners('error');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : wanted.port;
+  return { host: wanted.host, port };
+}
+
 export class Listener {
   readonly #runtime: Runtime;
-  readonly #server: Server;
   readonly #sessions: Clients;
   readonly #door: TlsDoor;
+  #server: Server | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -32,31 +54,20 @@ export class Listener {
       onSecure: (socket) => this.#serve(socket),
       onRefused: (address, reason) => runtime.onClientRefused(address, reason),
     });
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true },
-      (socket) => {
-        this.#accept(socket);
-      },
-    );
   }
 
   /** Begins to accept; the address bound. Throws an OperatorError when the address cannot be had. */
   async listen(wanted: ListenAddress): Promise<ListenAddress> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause: NodeJS.ErrnoException) => {
-        const reason = cause.code === 'EADDRINUSE' ? 'the address is in use' : cause.message;
-        reject(
-          new OperatorError('EVALGATE_LISTEN', `Cannot listen on ${wanted.host}:${wanted.port}: ${reason}`, { cause }),
-        );
-      });
-      this.#server.listen({ ...wanted, backlog: 511 }, resolve);
-    });
-    this.#server.removeAllListeners('error');
+    this.#server = createServer(ACCEPT_OPTIONS, (socket) => this.accept(socket));
+    const address = await listenOn(this.#server, wanted);
     this.#server.on('error', (error) => this.#runtime.onFault(error));
+    this.begin();
+    return address;
+  }
+
+  /** From now on clients may come. */
+  begin(): void {
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
-    const address = this.#server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : wanted.port;
-    return { host: wanted.host, port };
   }
 
   /** Clients that come from now on have to speak TLS; undefined: must not. */
@@ -64,7 +75,8 @@ export class Listener {
     this.#door.use(options);
   }
 
-  #accept(socket: Socket): void {
+  /** A client, whose socket nobody has read from. */
+  accept(socket: Socket): void {
     const { counters, limits, siblings } = this.#runtime;
     const elsewhere = siblings?.clientCount ?? 0;
     if (elsewhere + this.#sessions.size + this.#door.pendingCount >= limits.maxClients) {
@@ -120,7 +132,7 @@ export class Listener {
 
   /** Stops accepting, lets what was read be carried out for so long, and closes all clients: idle ones at once. */
   async stop(drainMs: number): Promise<void> {
-    this.#server.close();
+    this.#server?.close();
     this.#door.close();
     for (const session of this.#sessions) session.drain();
     if (this.#sessions.size > 0) {

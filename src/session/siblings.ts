@@ -47,7 +47,7 @@ export interface ClientSelection {
 }
 
 export interface Siblings {
-  /** Clients of the others, as far as told. */
+  /** Clients of the others, when the last one of ours came. */
   readonly clientCount: number;
   /** This process has so many clients now. */
   onClientCount(count: number): void;

@@ -17,14 +17,16 @@ const FAULT = /this is a bug|uncaught/i;
 export class Evalgate {
   readonly #folder: string;
   readonly #cluster: LocalCluster;
+  readonly #workers: number;
   #process: ChildProcess | undefined;
   #logged = '';
   #errors = '';
   port = 0;
 
-  constructor(cluster: LocalCluster, name: string) {
+  constructor(cluster: LocalCluster, name: string, workers: number) {
     const [node] = cluster.nodes;
     this.#cluster = cluster;
+    this.#workers = workers;
     // The cluster's cleaner kills what the file `pid` of each folder names, and removes them all.
     this.#folder = join(dirname(node?.folder ?? ''), name);
     mkdirSync(this.#folder);
@@ -43,6 +45,7 @@ export class Evalgate {
         listen: { port: 0 },
         cluster: { nodes: this.#cluster.seeds },
         scripting: { store: { type: 'cluster' } },
+        workers: this.#workers,
       }),
     );
     this.#logged = '';
@@ -75,6 +78,23 @@ export class Evalgate {
     const gone = once(child, 'exit');
     child.kill(signal);
     await gone;
+  }
+
+  /** Process ids of those that have served, by worker: the last one of each lives. */
+  get workers(): number[] {
+    const pids: number[] = [];
+    for (const [, worker, pid] of this.#logged.matchAll(/"worker":(\d+),"worker_pid":(\d+),"msg":"a worker serves"/g)) {
+      pids[Number(worker)] = Number(pid);
+    }
+    return pids;
+  }
+
+  /** Kills a worker; resolves when another serves in its place. */
+  async killWorker(worker: number): Promise<void> {
+    const pid = this.workers[worker];
+    if (pid === undefined) throw new Error(`there is no worker ${worker}`);
+    process.kill(pid, 'SIGKILL');
+    await waitFor('another worker takes its place', () => this.workers[worker] !== pid);
   }
 
   /** What it said that it must not say; it has to run, too. */

@@ -76,6 +76,7 @@ export const EVENTS: readonly ChaosEvent[] = [
   { id: 'kill-master', title: 'kill -9 of a master, failover', allows: HONEST_LOSSES, run: killMaster },
   { id: 'freeze-master', title: 'SIGSTOP of a master, failover, SIGCONT', allows: HONEST_LOSSES, run: freezeMaster },
   { id: 'kill-evalgate', title: 'kill -9 of one of two evalgates', allows: OWN_CONNECTION, run: killEvalgate },
+  { id: 'kill-worker', title: 'kill -9 of each worker of an evalgate', allows: OWN_CONNECTION, run: killWorkers },
   { id: 'flush-evalgate', title: 'SCRIPT FLUSH through evalgate', allows: DISORDER, run: flushThroughEvalgate },
 ];
 
@@ -244,6 +245,19 @@ async function killEvalgate(world: World, round: number): Promise<Outcome> {
   world.load.goHome();
   await world.load.progress(3);
   return { times: 1 };
+}
+
+/** One after the other, so that somebody serves. */
+async function killWorkers(world: World): Promise<Outcome> {
+  const [evalgate] = world.evalgates;
+  assert.ok(evalgate);
+  await waitFor('the store has all scripts', async () => (await world.load.missingInStore()) === 0);
+  const { length } = evalgate.workers;
+  for (let worker = 0; worker < length; worker++) {
+    await evalgate.killWorker(worker);
+    await world.load.progress(10);
+  }
+  return { times: length, ...(length > 1 ? {} : { proofMissing: 'the evalgate has no workers' }) };
 }
 
 /** From here on NOSCRIPT is right until the clients have brought their scripts again. */

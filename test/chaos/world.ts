@@ -1,6 +1,6 @@
 /**
  * What the chaos test is about: a cluster of three masters with a replica each, which writes every command to disk; two
- * evalgates in front of it; clients.
+ * evalgates in front of it, one of them with workers; clients.
  */
 import { LocalCluster, type LocalNode } from '../../src/control/local-cluster.ts';
 import { isMaster, waitFor, waitUntilAgreed } from '../support/cluster.ts';
@@ -8,6 +8,8 @@ import { Evalgate } from './evalgates.ts';
 import { ChaosLoad } from './load.ts';
 
 export const SHARDS = 3;
+/** Of each evalgate. */
+const WORKERS = [2, 1];
 const SLOTS_PER_SHARD = 4;
 const SLOT_COUNT = 16_384;
 /** While a node is not meant to fail over: longer than a busy machine keeps a node from running. */
@@ -43,7 +45,7 @@ export class World {
       },
     });
     try {
-      const evalgates = ['evalgate-1', 'evalgate-2'].map((name) => new Evalgate(cluster, name));
+      const evalgates = WORKERS.map((workers, i) => new Evalgate(cluster, `evalgate-${i + 1}`, workers));
       for (const evalgate of evalgates) await evalgate.start();
       const load = await ChaosLoad.start({
         ...options,

@@ -42,8 +42,19 @@ export function metricFamilies(source: AdminSource, lag: EventLoopLag): Family[]
 
 /** The text for one scrape, out of what every process has counted. */
 export async function metricsText(all: readonly (readonly Family[])[]): Promise<string> {
-  const named = all.map((families) => families.map((family) => ({ aggregator: 'sum', ...family })));
-  return await AggregatorRegistry.aggregate(named).metrics();
+  return await aggregated(all).metrics();
+}
+
+/** What several processes have counted, as if one had. */
+export function together(all: readonly (readonly Family[])[]): Family[] {
+  const families = aggregated(all).getMetricsAsArray() as unknown as Family[];
+  return families.map(({ name, type, help, values }) => ({ name, type, help, values }));
+}
+
+function aggregated(all: readonly (readonly Family[])[]): Registry {
+  return AggregatorRegistry.aggregate(
+    all.map((families) => families.map((family) => ({ aggregator: 'sum', ...family }))),
+  );
 }
 
 function requestFamilies({ counters, statistics }: AdminSource): Family[] {

@@ -31,6 +31,8 @@ const PIECE = 64;
 const LEFTOVER = /^\..+\.tmp$/;
 const LEFTOVER_MS = 60_000;
 
+type Stamp = Pick<StoredScript, 'origin' | 'epoch'>;
+
 export class DirectoryStore implements ScriptStore {
   readonly name: string;
   readonly #folder: string;
@@ -92,13 +94,25 @@ export class DirectoryStore implements ScriptStore {
       this.#onDamaged(join(this.#folder, `${sha}.lua`), `its content has the sha ${shaOf(body)}`);
       return undefined;
     }
-    return { sha, body, ...(await this.#stampOf(sha)) };
+    const stamp = await this.#stampIn(sha);
+    if (stamp !== undefined) return { sha, body, ...stamp };
+    // Put here by hand; or just being removed, body first: then its flush counts, and not what stands for a stamp.
+    return (await this.#read(`${sha}.lua`)) === undefined ? undefined : { sha, body, ...(await this.#unstamped()) };
   }
 
-  async #stampOf(sha: Sha): Promise<Pick<StoredScript, 'origin' | 'epoch'>> {
+  async #stampOf(sha: Sha): Promise<Stamp> {
+    return (await this.#stampIn(sha)) ?? (await this.#unstamped());
+  }
+
+  /** Undefined when there is none that can be read. */
+  async #stampIn(sha: Sha): Promise<Stamp | undefined> {
     const text = (await this.#read(`${sha}.stamp`))?.toString('latin1').trim();
-    const stamp = text === undefined ? undefined : parseStamp(text);
-    return stamp ?? { origin: 'load', epoch: await this.epoch() };
+    return text === undefined ? undefined : parseStamp(text);
+  }
+
+  /** A body without a stamp counts as loaded after the last flush. */
+  async #unstamped(): Promise<Stamp> {
+    return { origin: 'load', epoch: await this.epoch() };
   }
 
   async *all(): AsyncGenerator<readonly StoredScript[]> {

@@ -1,9 +1,12 @@
 /** What a proxy gets from the process that it works for, when it is one of several (`workers`). */
 import type { Numbering } from '../../base/numbering.ts';
+import type { ListenAddress } from '../../session/listener.ts';
 import type { Siblings } from '../../session/siblings.ts';
 import type { ScriptStore } from '../stores/script-store.ts';
 
 export interface Crew {
+  /** Where clients connect, who are then handed to it. */
+  readonly address: ListenAddress;
   /** How it numbers its clients, so that no other gives out the same ids. */
   readonly numbering: Numbering;
   readonly siblings: Siblings;

@@ -67,6 +67,23 @@ describe('DirectoryStore', () => {
     assert.deepEqual(readdirSync(folder), ['.new.tmp']);
   });
 
+  it('never finds a flushed script with another stamp, at whatever moment of its removal', async (t) => {
+    const { store } = await open(t);
+    const other = await open(t);
+    const reader = new DirectoryStore(other.folder, () => {});
+    for (let epoch = 1; epoch < 150; epoch++) {
+      await other.store.put([stored('return 1', 'load', epoch)]);
+      await other.store.keepEpoch(epoch + 1);
+      const sha = stored('return 1').sha;
+      const looking = Array.from({ length: 8 }, async (_, i) => {
+        for (let turn = 0; turn < i; turn++) await store.epoch();
+        return await reader.find(sha);
+      });
+      await other.store.removeOlder(epoch + 1);
+      for (const found of await Promise.all(looking)) assert.equal(found?.epoch ?? epoch, epoch);
+    }
+  });
+
   it('ignores files that are not its own', async (t) => {
     const { store, folder } = await open(t);
     mkdirSync(join(folder, 'sub'));
