@@ -10,6 +10,8 @@
  */
 import { RingQueue } from '../base/ring-queue.ts';
 import { isDenial } from '../plan/judge.ts';
+import { isErrorReply } from '../plan/merge.ts';
+import { elementsOf } from '../resp/elements.ts';
 import type { Script } from '../script/script.ts';
 import { withBody } from '../upstream/call-sender.ts';
 import type { Connection } from '../upstream/connection.ts';
@@ -38,6 +40,7 @@ export class QueuedCommands {
   #isDropped = false;
   /** Replies to come for commands that were answered before. */
   #repeatedCount = 0;
+  #callsScripts = false;
   /** Scripts called by sha. */
   readonly #calledBySha = new Set<Script>();
   /** The node was told a call in another form than it came. */
@@ -68,6 +71,7 @@ export class QueuedCommands {
 
   add(exchange: Exchange, command: QueuedCommand): void {
     this.#waiting.push(exchange);
+    if (command.script !== undefined) this.#callsScripts = true;
     if (command.script !== undefined && command.bySha !== undefined) this.#calledBySha.add(command.script);
     if (this.#isDropped) return;
     const bytes = command.frame.length + OVERHEAD_BYTES;
@@ -137,6 +141,19 @@ export class QueuedCommands {
     return this.#waiting.shift();
   }
 
+  /** EXEC was answered: its array has a reply for each command. What is no longer kept is not counted. */
+  countCalls(reply: Buffer): void {
+    if (!this.#callsScripts) return;
+    const replies = elementsOf(reply);
+    if (replies.length !== this.#kept.length) return;
+    for (const [index, { script, bySha }] of this.#kept.entries()) {
+      if (script === undefined) continue;
+      const isError = isErrorReply(replies[index] as Buffer);
+      this.#session.runtime.statistics.onExecutedCall(script, isError);
+      if (!isError && bySha === undefined) script.isAccepted = true;
+    }
+  }
+
   /** Forgets the bytes if they are too many; called when all was sent. */
   trim(): void {
     const { limits, counters } = this.#session.runtime;
@@ -156,6 +173,7 @@ export class QueuedCommands {
   clear(): void {
     this.forgetBytes();
     this.#repeatedCount = 0;
+    this.#callsScripts = false;
     this.#calledBySha.clear();
     this.#hasOurForms = false;
     while (this.#waiting.shift() !== undefined);

@@ -311,6 +311,7 @@ export class Transaction implements PinEvents, Rerouted {
     if (!ending.isExecSent) return this.#finish(this.#replyFromHere(ending.action));
     const refusal = refusalIn(reply, this.slot);
     if (refusal === undefined) {
+      this.#commands.countCalls(reply);
       if (this.#pin !== undefined) this.#dispatcher.noteWrite(this.#pin.connection.node);
       return this.#finish(reply);
     }

@@ -59,7 +59,6 @@ export class Connection implements Flushable {
   readonly #unanswered = new RingQueue<Exchange>(KEEP_SLOTS);
   /** How many of them were handed to the socket. */
   #handedCount = 0;
-  /** When the chunk came that is being read. */
   #readAtMs = 0;
   #connectTimer: NodeJS.Timeout;
   /** Who holds back reading, because it cannot take more. */
@@ -113,6 +112,11 @@ export class Connection implements Flushable {
   /** Of the requests without a reply the one at `index` from the oldest. */
   unansweredAt(index: number): Exchange | undefined {
     return this.#unanswered.at(index);
+  }
+
+  /** When the chunk came that is being read, by the turn's clock. */
+  get readAtMs(): number {
+    return this.#readAtMs;
   }
 
   /** Bytes queued that the node has not taken. */

@@ -212,6 +212,52 @@ describe('the admin port', () => {
     other.close();
   });
 
+  it('scripts called inside EXEC count by script, and a slow EXEC stands in the slow log', async (t) => {
+    const unchecked = await startProxy(gateway.cluster, { scripting: { script_check_enable: 0 }, admin: { port: 0 } });
+    t.after(() => unchecked.stop());
+    const own = await RawClient.connect(unchecked.address.port);
+    t.after(() => own.close());
+    const ofApi = (path: string) => ask(adminPort(unchecked), path);
+    const rowOf = async (body: string) => (await ofApi(`/api/scripts/${shaOf(body)}`)).json;
+    const fails = "return redis.call('LPUSH', KEYS[1], ARGV[1])";
+    const slow = `for i = 1, 3e6 do local x = i end return redis.call('GET', KEYS[1])`;
+    for (const body of [COUNT, fails]) await own.command('SCRIPT', 'LOAD', body);
+    await own.command('DEL', 'tx');
+    for (let round = 1; round <= 2; round++) {
+      const replies = await own.pipeline([
+        ['MULTI'],
+        ['EVAL', COUNT, 1, 'tx'],
+        ['SET', 'tx', round],
+        ['EVALSHA', shaOf(COUNT), 1, 'tx'],
+        ['EVALSHA', shaOf(fails), 1, 'tx', 'x'],
+        ['EVAL', slow, 1, 'tx'],
+        ['EXEC'],
+        ['MULTI'],
+        ['EVALSHA', shaOf(COUNT), 1, 'tx'],
+        ['DISCARD'],
+      ]);
+      assert.match(String(replies[6]), /^\*5\r\n:\d+\r\n\+OK\r\n:\d+\r\n-WRONGTYPE/);
+    }
+    for (const [body, calls, errors] of [
+      [COUNT, 4, 0],
+      [fails, 2, 2],
+      [slow, 2, 0],
+    ] as const) {
+      const row = await rowOf(body);
+      assert.deepEqual([row.calls, row.errors, row.p50Ms, row.p99Ms], [calls, errors, null, null], body);
+    }
+    await own.command('EVALSHA', shaOf(COUNT), 1, 'tx');
+    const measured = await rowOf(COUNT);
+    assert.deepEqual([measured.calls, measured.errors, measured.p50Ms > 0], [5, 0, true]);
+    const { json } = await ofApi('/api/slowlog');
+    const shown = json.requests.map(({ args, sha, node }: Record<string, unknown>) =>
+      JSON.stringify([args, sha, node]),
+    );
+    const exec = JSON.stringify([['EXEC'], null, ownerOf(gateway, 'tx').address]);
+    assert.ok(shown.filter((one: string) => one === exec).length >= 2, shown.join('\n'));
+    assert.ok(!shown.some((one: string) => one.startsWith('[[]')), 'all have arguments');
+  });
+
   it('slow requests stand in SLOWLOG and /api/slowlog, those behind them do not', async () => {
     assert.equal(await client.text('SLOWLOG', 'RESET'), '+OK\r\n');
     assert.equal(await client.text('SLOWLOG', 'LEN'), ':0\r\n');
