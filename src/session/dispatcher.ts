@@ -115,9 +115,10 @@ export class Dispatcher {
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
     if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
-    runtime.statistics.onRequest(plan, command);
     if (transaction === undefined) this.#carryOut(plan, command, request);
     else dispatchQueued(this.session, transaction, plan, request);
+    // One that waits comes here again.
+    if (!this.session.held.isHolding) runtime.statistics.onRequest(plan, command);
   }
 
   #carryOut(plan: Plan, command: Command | undefined, request: Request): void {

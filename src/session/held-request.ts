@@ -15,6 +15,10 @@ export class HeldRequest {
     return this.#request?.end ?? 0;
   }
 
+  get isHolding(): boolean {
+    return this.#request !== undefined;
+  }
+
   get isPaused(): boolean {
     return this.#until === 'unpaused';
   }

@@ -80,6 +80,43 @@ describe('the admin port', () => {
     assert.ok(metric(after, 'process_resident_memory_bytes') > 1e6);
   });
 
+  it('counts a request once that waits until nothing of its session is in flight', async () => {
+    const user = await RawClient.connect(gateway.port);
+    for (const node of gateway.cluster.masters) {
+      await node.client().call('ACL', 'SETUSER', 'counted', 'on', '>pw', '~*', '&*', '+@all');
+    }
+    const before = await metrics();
+    await user.pipeline([
+      ['GET', 'k'],
+      ['AUTH', 'counted', 'pw'],
+      ['GET', 'k'],
+      ['WATCH', 'w'],
+      ['MULTI'],
+      ['PING'],
+      ['EXEC'],
+      ['GET', 'k'],
+      ['MULTI'],
+      ['DISCARD'],
+      ['RPUSH', 'w', 'x'],
+      ['BLPOP', 'w', '0'],
+      ['GET', 'k'],
+      ['CLIENT', 'LIST'],
+      ['GET', 'k'],
+      ['HELLO', '2'],
+      ['GET', 'k'],
+      ['SUBSCRIBE', 'c'],
+    ]);
+    const after = await metrics();
+    const kinds = ['read', 'write', 'local', 'transaction', 'pubsub', 'admin', 'refused', 'other', 'script'];
+    const counted = kinds.map((kind) => {
+      const name = `evalgate_requests_total{class="${kind}"}`;
+      return [kind, metric(after, name) - metric(before, name)] as const;
+    });
+    const total = counted.reduce((sum, [, count]) => sum + count, 0);
+    assert.equal(total, 18, JSON.stringify(counted));
+    user.close();
+  });
+
   it('has a latency histogram for every node, and for no others', async () => {
     const key = 'latency';
     const { address } = ownerOf(gateway, key);
