@@ -131,7 +131,8 @@ export class Session implements Flushable, Sink {
       this.runtime.counters.requests++;
       this.dispatcher.dispatch(this.#framer.request, false);
     }
-    if (this.#state === 'draining') this.#endBlocking();
+    // By the node, so that nothing that it has popped gets lost; once for each request.
+    if (this.#state === 'draining' && this.client.unblock?.('error')) this.client.unblock = undefined;
     if (this.#state === 'open' || this.#state === 'draining') this.#intake.block(this.#isLeavable);
   }
 
@@ -160,11 +161,6 @@ export class Session implements Flushable, Sink {
     if (this.#state === 'draining') return this.close();
     this.#intake.unblock();
     this.#closeWhenDone();
-  }
-
-  /** By the node, so that nothing that it has popped gets lost; once for each request. */
-  #endBlocking(): void {
-    if (this.client.unblock?.('error')) this.client.unblock = undefined;
   }
 
   #onProtocolError(): void {

@@ -46,7 +46,7 @@ export class Connection implements Flushable {
   state: 'connecting' | 'ready' | 'closed' = 'connecting';
   /** Its head may take as long as it likes: a command that blocks. */
   isWaiting = false;
-  /** The node's number for it, once somebody asked. */
+  /** The node's number for it, once somebody asked; empty when the node does not tell. */
   clientId: string | undefined;
   /** Since when, by the turn's clock, nobody uses it. */
   spareSinceMs = 0;

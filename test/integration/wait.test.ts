@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { RawClient } from '../support/client.ts';
+import { encodeCommand, RawClient } from '../support/client.ts';
 import { tagInSlot, waitFor } from '../support/cluster.ts';
 import { Gateway } from '../support/gateway.ts';
 
@@ -59,6 +59,39 @@ describe('WAIT', () => {
       assert.doesNotMatch(await other.text('GET', key), /^-/);
       other.close();
     }
+  });
+
+  async function isWaiting(): Promise<boolean> {
+    return String(await gateway.cluster.masters[0]?.client().info('clients')).includes('blocked_clients:1');
+  }
+
+  it('CLIENT UNBLOCK ends it at the node: with the number reached so far, or with an error', async () => {
+    const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+    const id = (await client.text('CLIENT', 'ID')).slice(1, -2);
+    assert.equal(await other.text('CLIENT', 'UNBLOCK', id), ':0\r\n');
+    for (const [how, reply] of [
+      [[], ':0\r\n'],
+      [['TIMEOUT'], ':0\r\n'],
+      [['ERROR'], '-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n'],
+    ] as const) {
+      client.send(
+        Buffer.concat(
+          [
+            ['SET', key, 'w'],
+            ['WAIT', 1, 0],
+            ['GET', key],
+          ].map(encodeCommand),
+        ),
+      );
+      assert.equal(String(await client.reply()), '+OK\r\n');
+      await waitFor('it waits', isWaiting);
+      assert.match(await other.text('CLIENT', 'LIST', 'ID', id), / flags=b .* cmd=wait /);
+      assert.equal(await other.text('CLIENT', 'UNBLOCK', id, ...how), ':1\r\n');
+      assert.deepEqual((await client.replies(2)).map(String), [reply, '$1\r\nw\r\n']);
+      assert.equal(await other.text('CLIENT', 'UNBLOCK', id), ':0\r\n', 'it waits no more');
+      assert.match(await other.text('CLIENT', 'LIST', 'ID', id), / flags=N /);
+    }
+    for (const one of [client, other]) one.close();
   });
 
   it('answers in order, also when it is pipelined twice', async () => {
