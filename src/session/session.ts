@@ -250,6 +250,10 @@ export class Session implements Flushable, Sink {
     }
   }
 
+  onLent(): void {
+    this.held.mustSettle = true;
+  }
+
   onFailure(exchange: Exchange, failure: Failure): void {
     try {
       if (exchange.link !== undefined) exchange.link.inFlightCount--;

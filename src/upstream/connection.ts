@@ -119,6 +119,11 @@ export class Connection implements Flushable {
     return this.#readAtMs;
   }
 
+  /** Tells those who wait for a reply that it will not answer others for long. */
+  tellLent(): void {
+    for (let i = 0; i < this.#unanswered.length; i++) this.#unanswered.at(i)?.sink.onLent?.();
+  }
+
   /** Bytes queued that the node has not taken. */
   get pendingBytes(): number {
     return this.#outbox.pendingBytes;

@@ -125,6 +125,7 @@ export class Pool {
     this.#connections = this.#connections.filter((other) => other !== connection);
     this.#lent.add(connection);
     connection.isWaiting = true;
+    connection.tellLent();
     return true;
   }
 

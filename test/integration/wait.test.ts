@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { encodeCommand, RawClient } from '../support/client.ts';
-import { tagInSlot, waitFor } from '../support/cluster.ts';
+import { freeze, tagInSlot, thaw, waitFor } from '../support/cluster.ts';
 import { Gateway } from '../support/gateway.ts';
 
 const MORE_THAN_SHARED = 6;
@@ -64,6 +64,47 @@ describe('WAIT', () => {
   async function isWaiting(): Promise<boolean> {
     return String(await gateway.cluster.masters[0]?.client().info('clients')).includes('blocked_clients:1');
   }
+
+  it('a client that has something in flight there does not get behind the WAIT of another', async () => {
+    const [master] = gateway.cluster.masters;
+    assert.ok(master);
+    for (let round = 0; round < 5; round++) {
+      const [busy, waiting] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+      assert.equal(await busy.text('GET', key), await waiting.text('GET', key), 'over the same connection');
+      const id = (await waiting.text('CLIENT', 'ID')).slice(1, -2);
+      const { counters } = gateway.proxy;
+      const before = counters.requests;
+      freeze(master);
+      try {
+        busy.send(encodeCommand(['GET', key]));
+        waiting.send(
+          Buffer.concat(
+            [
+              ['SET', key, 'w'],
+              ['WAIT', 1, 0],
+            ].map(encodeCommand),
+          ),
+        );
+        await waitFor('all are in flight', () => counters.requests === before + 3);
+        // It sticks to its connection (C3a), where a WAIT stands now.
+        busy.send(Buffer.concat(Array.from({ length: 10 }, () => encodeCommand(['INCR', `${key}:n`]))));
+        const other = await RawClient.connect(gateway.port);
+        assert.equal(await other.text('PING'), '+PONG\r\n');
+        other.close();
+      } finally {
+        thaw(master);
+      }
+      const replies = (await busy.replies(11)).slice(1).map(String);
+      assert.deepEqual(
+        replies,
+        Array.from({ length: 10 }, (_, i) => `:${10 * round + i + 1}\r\n`),
+      );
+      assert.equal(String(await waiting.reply()), '+OK\r\n');
+      assert.equal(await busy.text('CLIENT', 'UNBLOCK', id), ':1\r\n', 'it still waits');
+      assert.equal(String(await waiting.reply()), ':0\r\n');
+      for (const one of [busy, waiting]) one.close();
+    }
+  });
 
   it('CLIENT UNBLOCK ends it at the node: with the number reached so far, or with an error', async () => {
     const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
