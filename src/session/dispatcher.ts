@@ -38,7 +38,7 @@ import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
 import { runSubscription, type Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
-import { startWait } from './wait.ts';
+import { leaveWait, startWait } from './wait.ts';
 import { startRandomKey, startScan } from './walks.ts';
 
 export class Dispatcher {
@@ -305,7 +305,7 @@ export class Dispatcher {
   discard(): void {
     this.subscriptions?.discard();
     this.#transaction?.discard();
-    for (const connection of this.lent) connection.close();
+    for (const connection of this.lent) leaveWait(connection, this.session);
   }
 
   /** Sends one part of a broadcast; a node without a connection fails its part at once. */

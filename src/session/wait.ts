@@ -14,7 +14,7 @@ import { encodeCommand } from '../resp/encode.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
 import type { Connection } from '../upstream/connection.ts';
-import { Exchange, IGNORE } from '../upstream/exchange.ts';
+import { Exchange, IGNORE, type Sink } from '../upstream/exchange.ts';
 import type { Dispatcher, Target } from './dispatcher.ts';
 import { FanOut } from './fan-out.ts';
 import { learnClientId, unblockAtNode } from './node-unblock.ts';
@@ -59,6 +59,17 @@ export function startWait(dispatcher: Dispatcher, request: Request): void {
       fanOut.collect(index, errorLine(EVALGATE.tooManyDedicated(node.address, options.maxDedicated)));
     }
   });
+}
+
+/**
+ * The client is gone, and nobody reads what its connection waits for. If others wait there too its own WAIT is ended, or, when
+ * it is not the one that the node is at, the connection with the next that is over.
+ */
+export function leaveWait(connection: Connection, sink: Sink): void {
+  if (connection.lentCount <= 1) return connection.close();
+  connection.lentCount--;
+  const isOurs = connection.head?.sink === sink;
+  if (!isOurs || !unblockAtNode([connection], 'timeout')) connection.isAbandoned = true;
 }
 
 /** Where the session has written; without a write, everywhere. A broadcast may have written to replicas too: they refuse. */

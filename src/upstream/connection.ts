@@ -46,6 +46,10 @@ export class Connection implements Flushable {
   state: 'connecting' | 'ready' | 'closed' = 'connecting';
   /** Its head may take as long as it likes: a command that blocks. */
   isWaiting = false;
+  /** Who waits on it: the WAITs of several sessions may stand behind each other. */
+  lentCount = 0;
+  /** One of them is gone, and its WAIT may stand there for ever. */
+  isAbandoned = false;
   /** The node's number for it, once somebody asked; empty when the node does not tell. */
   clientId: string | undefined;
   /** Since when, by the turn's clock, nobody uses it. */

@@ -106,6 +106,36 @@ describe('WAIT', () => {
     }
   });
 
+  it('two that wait over the same connection do not end each other, and nobody gets behind the second', async () => {
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => RawClient.connect(gateway.port)));
+    assert.ok(first && second && third);
+    const idOf = async (client: RawClient) => (await client.text('CLIENT', 'ID')).slice(1, -2);
+    const [firstId, secondId] = [await idOf(first), await idOf(second)];
+    const nodeClients = async () => String(await gateway.cluster.masters[0]?.client().call('CLIENT', 'LIST'));
+    const wait = encodeCommand(['WAIT', 1, 0]);
+    for (const leaves of [false, true]) {
+      // Both write over the connection that both used last.
+      assert.deepEqual([await first.text('SET', key, 'a'), await second.text('SET', key, 'b')], ['+OK\r\n', '+OK\r\n']);
+      const before = gateway.proxy.counters.requests;
+      first.send(wait);
+      await waitFor('the first waits', isWaiting);
+      second.send(wait);
+      await waitFor('the second was sent', () => gateway.proxy.counters.requests === before + 2);
+      if (leaves) first.close();
+      else assert.equal(await third.text('CLIENT', 'UNBLOCK', firstId), ':1\r\n');
+      if (!leaves) assert.equal(String(await first.reply()), ':0\r\n');
+      await waitFor('the node is at the second', async () => {
+        const list = await nodeClients();
+        return list.split('\n').filter((line) => line.includes('cmd=wait')).length === 1 && (await isWaiting());
+      });
+      for (let i = 0; i < 20; i++) assert.match(await third.text('GET', key), /^\$1/);
+      assert.equal(second.unreadCount, 0, 'it goes on');
+      assert.equal(await third.text('CLIENT', 'UNBLOCK', secondId), ':1\r\n');
+      assert.equal(String(await second.reply()), ':0\r\n');
+    }
+    for (const client of [second, third]) client.close();
+  });
+
   it('CLIENT UNBLOCK ends it at the node: with the number reached so far, or with an error', async () => {
     const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
     const id = (await client.text('CLIENT', 'ID')).slice(1, -2);
