@@ -4,7 +4,8 @@
  * waits the connection is lent out of its pool: other sessions do not get it, and the pool may open another.
  *
  * A node waits for what had been written when the connection's last command ran, whatever that was (`woff` in Redis's
- * server.c). So a PING goes before it, which counts in what transactions and blocking commands wrote.
+ * server.c up to 7.0). So a PING goes before it, which counts in what transactions and blocking commands wrote. From 7.2
+ * on, and in Valkey, only a command counts that wrote: there the number may be that of an earlier write.
  *
  * As in Redis the client's next requests wait until it is answered. CLIENT UNBLOCK, and a stop, end it at the nodes.
  */
