@@ -21,7 +21,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   scan: 'One cursor walks all shards: it holds the index of the shard and the cursor of its master. `COUNT` counts for each step on one shard. While slots move between shards a key may be missed or come twice.',
   randomkey:
     'Asks the shards in random order until one has a key. Each shard is as likely as any other, however many keys it has.',
-  wait: "Asked of the masters over the connections that carried this client's writes; the reply is the smallest number. `WAITAOF` (7.2) likewise.",
+  wait: "Asked of the masters over the connections that carried this client's writes; the reply is the smallest number. The client's next requests wait. WAITs of clients that wrote over the same connection come one after another, so one may take longer than its timeout. Redis from 7.2 on and Valkey do not count in what EXEC and blocking commands wrote, which go over other connections: write once more outside of them before you rely on the number. `WAITAOF` (7.2) likewise.",
 
   multi:
     'Answered here; the first key decides the node. Inside, commands for many nodes, SCAN, RANDOMKEY, WAIT, CLIENT, HELLO and the like are refused, and spoil the transaction.',
@@ -112,7 +112,8 @@ export const NOTES: Readonly<Record<string, string>> = {
   'client|pause':
     'Requests of all clients of this evalgate wait, after `WRITE` those that may write: write commands, EVAL, EVALSHA, FCALL, EXEC, PUBLISH, SPUBLISH, PFCOUNT. What was sent before goes on; nodes and other evalgates are not told, and blocked clients that are served meanwhile get their reply. Other than in Redis, `CLIENT` itself never waits, so that `CLIENT UNPAUSE` always works.',
   'client|unpause': 'Ends the pause at once.',
-  'client|unblock': '1 if that client waits in a blocking command, else 0. A `WAIT` goes on.',
+  'client|unblock':
+    "1 if that client waits in a blocking command, `WAIT` or `WAITAOF`, else 0. The nodes end it, as that client's user: if its ACL does not allow CLIENT ID and CLIENT UNBLOCK, it goes on.",
   'client|reply': '`ON`, `OFF`, `SKIP`, as in Redis, in pipelines too. Nodes reply all the same; evalgate drops it.',
   'client|no-evict': 'OK, without effect: evalgate does not evict clients.',
   'client|no-touch': 'OK, without effect: nodes do not know of it, so keys count as used.',

@@ -1,7 +1,7 @@
 /** The admin port and the facts behind it: loaded only when somebody wants them. */
 import type { ListenAddress } from '../session/listener.ts';
 import type { AdminServer } from './admin/admin-server.ts';
-import type { Facts } from './admin/facts.ts';
+import type { Facts, FactTeller } from './admin/facts.ts';
 import type { AdminHost, AdminSource } from './admin/source.ts';
 
 export class AdminPort {
@@ -13,16 +13,9 @@ export class AdminPort {
     return this.#server?.address;
   }
 
-  /** Of this process, when it tells any. */
-  get facts(): Facts | undefined {
-    return this.#facts;
-  }
-
-  /** From now on this process tells of itself. */
-  async tellOf(source: AdminSource): Promise<Facts> {
-    const { Facts } = await import('./admin/facts.ts');
-    this.#facts ??= new Facts(source);
-    return this.#facts;
+  /** What tells of this process, when somebody may ask. */
+  get tellers(): readonly FactTeller[] {
+    return this.#facts === undefined ? [] : [this.#facts];
   }
 
   /** Serves it, if the config wants it. Throws an OperatorError when the address cannot be had. */
@@ -30,6 +23,14 @@ export class AdminPort {
     if (host.config.admin.port === undefined) return;
     const { AdminServer } = await import('./admin/admin-server.ts');
     this.#server = await AdminServer.start(host);
+  }
+
+  /** The same for a proxy, of which this process then tells. */
+  async openOf(proxy: AdminHost & AdminSource): Promise<void> {
+    if (proxy.config.admin.port === undefined) return;
+    const { Facts } = await import('./admin/facts.ts');
+    this.#facts = new Facts(proxy);
+    await this.open(proxy);
   }
 
   async close(): Promise<void> {

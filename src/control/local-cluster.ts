@@ -10,7 +10,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Redis } from 'ioredis';
@@ -26,7 +26,7 @@ const SERVERS = ['redis-server', 'valkey-server'];
 const START_ATTEMPTS = 5;
 const FORM_TIMEOUT_MS = 30_000;
 const CLEAN_UP =
-  'cat > /dev/null; for file in "$0"/*/pid; do [ -f "$file" ] && kill -9 "$(cat "$file")"; done; rm -rf "$0" || { sleep 1; rm -rf "$0"; }';
+  'echo ready; cat > /dev/null; for file in "$0"/*/pid; do [ -f "$file" ] && kill -9 "$(cat "$file")"; done; rm -rf "$0" || { sleep 1; rm -rf "$0"; }';
 
 export interface LocalClusterOptions {
   /** 3 unless given. */
@@ -62,12 +62,13 @@ export class LocalCluster {
   readonly #nodes: LocalNode[] = [];
   #isStopped = false;
 
-  private constructor(server: string, options: LocalClusterOptions) {
+  private constructor(server: string, options: LocalClusterOptions, place: Place) {
     this.#server = server;
     this.#config = configOf(options);
     this.#tls = options.tls;
-    this.#folder = mkdtempSync(join(tmpdir(), 'evalgate-cluster-'));
-    this.#cleaner = startCleaner(this.#folder);
+    this.#folder = place.folder;
+    this.#cleaner = place.cleaner;
+    mkdirSync(this.#folder, { mode: 0o700 });
   }
 
   /**
@@ -77,7 +78,7 @@ export class LocalCluster {
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
     const server = options.server ?? findServer();
     for (let attempt = 1; ; attempt++) {
-      const cluster = new LocalCluster(server, options);
+      const cluster = new LocalCluster(server, options, await preparePlace());
       try {
         await cluster.#form(await planMembers(options));
         return cluster;
@@ -268,13 +269,28 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** Its own process group, so that a signal for ours does not reach it; it must not keep us running either. */
-function startCleaner(folder: string): ChildProcess {
-  const cleaner = spawn('sh', ['-c', CLEAN_UP, folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+/** Where a cluster will live, and who cleans up there. */
+interface Place {
+  /** Not made yet. */
+  readonly folder: string;
+  readonly cleaner: ChildProcess;
+}
+
+/**
+ * The cleaner has its own process group, so that a signal for ours does not reach it; it must not keep us running either.
+ * Until it says that it is ready it may still be in our group and end by such a signal: nothing is made before.
+ */
+async function preparePlace(): Promise<Place> {
+  const folder = join(tmpdir(), `evalgate-cluster-${randomBytes(6).toString('hex')}`);
+  const cleaner = spawn('sh', ['-c', CLEAN_UP, folder], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+  const [word] = await Promise.race([once(cleaner.stdout, 'data'), once(cleaner.stdout, 'end')]);
+  if (word === undefined)
+    throw failed('Cannot start a local cluster: the shell that would clean up behind it has ended');
+  cleaner.stdout.destroy();
   cleaner.unref();
-  const input = cleaner.stdin as (typeof cleaner.stdin & { unref?: () => void }) | null;
-  input?.unref?.();
-  return cleaner;
+  const input = cleaner.stdin as typeof cleaner.stdin & { unref?: () => void };
+  input.unref?.();
+  return { folder, cleaner };
 }
 
 function failed(message: string): OperatorError {

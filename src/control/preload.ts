@@ -37,6 +37,7 @@ export interface PreloadFile {
 
 /** All files, loaded and registered. Throws an OperatorError that names every file that is refused, with line, column and rule. */
 export async function preload(options: PreloadOptions): Promise<void> {
+  if (options.paths.length === 0) return;
   const files = readAll(options.paths);
   await loadOnNodes(files, options);
   registerPreloaded(files, options);

@@ -109,15 +109,14 @@ export class ProxyServer implements AdminSource, AdminHost {
     const proxy = new ProxyServer(config, log, options);
     try {
       // First of all: while the cluster is waited for, somebody wants to know why.
-      await proxy.#openAdmin();
+      await proxy.#admin.openOf(proxy);
       await proxy.#source.refresh(undefined);
       // Another command table would judge every script anew, and forget which were refused.
       await proxy.#learning;
       await proxy.logins.look();
       await proxy.#recallScripts();
       proxy.#care.begin(proxy.topology);
-      proxy.address = options.crew === undefined ? await proxy.#listener.listen(config.listen) : options.crew.address;
-      if (options.crew !== undefined) proxy.#listener.begin();
+      proxy.address = options.crew?.address ?? (await proxy.#listener.listen(config.listen));
     } catch (error) {
       await proxy.stop();
       throw error;
@@ -320,14 +319,7 @@ export class ProxyServer implements AdminSource, AdminHost {
   }
 
   get tellers(): readonly FactTeller[] {
-    const { facts } = this.#admin;
-    return facts === undefined ? [] : [facts];
-  }
-
-  async #openAdmin(): Promise<void> {
-    if (this.#config.admin.port === undefined) return;
-    await this.#admin.tellOf(this);
-    await this.#admin.open(this);
+    return this.#admin.tellers;
   }
 
   locate(redirect: Redirect, answering: Node): Node | undefined {
@@ -368,11 +360,9 @@ export class ProxyServer implements AdminSource, AdminHost {
   /** Before the first client comes: the scripts of the store, and those that the config names. */
   async #recallScripts(): Promise<void> {
     await this.#scripts.open();
-    const { preload: paths } = this.#config.scripting;
-    if (paths.length === 0) return;
     const { registry, topology } = this;
     await preload({
-      paths,
+      paths: this.#config.scripting.preload,
       registry,
       topology,
       checks: this.planning.checks,

@@ -4,12 +4,14 @@
  * nil for the keys that have gone.
  *
  *     every replica ─▶ INFO replication ─▶ NodeFacts.isInSync        every primary ─▶ CLUSTER NODES ─▶ MovingSlots
+ *                                                                           └▶ a new replica?
  *
  * Each is asked every 200 ms, more rarely in large clusters and when it does not answer. A replica is read from only
  * once it has said that it is in order.
  */
 import type { Logger } from 'pino';
 import { type MovingSlots, migratingSlots } from '../cluster/moving-slots.ts';
+import { hasNewReplica } from '../cluster/new-replicas.ts';
 import type { Node, Topology } from '../cluster/topology.ts';
 import type { Turn } from '../upstream/turn.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -21,6 +23,8 @@ const LOOK_EVERY_MS = 200;
 const EVERY_NODE_MS = 10;
 /** A node that does not answer is left alone for so long. */
 const REST_MS = 1000;
+/** A replica that has no data yet is not part of the topology: it is looked for no more often. */
+const NEW_REPLICA_EVERY_MS = 1000;
 
 export interface ReplicaWatchOptions {
   readonly upstream: Upstream;
@@ -29,7 +33,7 @@ export interface ReplicaWatchOptions {
   readonly turn: Turn;
   readonly topology: () => Topology;
   readonly log: Logger;
-  /** A slot of this primary moves no more. */
+  /** The topology is to be asked for, this primary first: a slot of it moves no more, or it knows a new replica. */
   readonly onMoved: (primary: Node) => void;
 }
 
@@ -43,6 +47,8 @@ export class ReplicaWatch {
   readonly #migrating = new Map<string, readonly number[]>();
   /** Addresses of the replicas that were in order when they were asked last. */
   readonly #inSync = new Set<string>();
+
+  #lookedForNewMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReplicaWatchOptions) {
     this.#options = options;
@@ -94,11 +100,20 @@ export class ReplicaWatch {
 
   async #askPrimary(node: Node): Promise<void> {
     const { clients, movingSlots, turn, onMoved } = this.#options;
-    const slots = migratingSlots(await clients.call(node, 'CLUSTER', 'NODES'));
+    const nodes = await clients.call(node, 'CLUSTER', 'NODES');
+    this.#lookForNew(node, nodes);
+    const slots = migratingSlots(nodes);
     for (const slot of slots) movingSlots.note(slot, turn.now());
     const before = this.#migrating.get(node.address) ?? [];
     this.#migrating.set(node.address, slots);
     if (before.some((slot) => !slots.includes(slot))) onMoved(node);
+  }
+
+  #lookForNew(node: Node, nodes: unknown): void {
+    const { topology, turn, onMoved } = this.#options;
+    if (turn.now() - this.#lookedForNewMs < NEW_REPLICA_EVERY_MS || !hasNewReplica(nodes, topology())) return;
+    this.#lookedForNewMs = turn.now();
+    onMoved(node);
   }
 
   async #askReplica(node: Node): Promise<void> {

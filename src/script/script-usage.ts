@@ -13,10 +13,15 @@ export class ScriptUsage {
 
   /** Notes a call; `fine` is the fine bucket of how long it took. */
   note(fine: number, isError: boolean): void {
-    this.calls++;
-    if (isError) this.errors++;
+    this.count(isError);
     const bucket = coarseBucketOf(fine);
     this.latency[bucket] = (this.latency[bucket] as number) + 1;
+  }
+
+  /** Counts a call of which nobody knows how long it took. */
+  count(isError: boolean): void {
+    this.calls++;
+    if (isError) this.errors++;
   }
 
   /** How long the share `quantile` of the calls took at most, in µs. */

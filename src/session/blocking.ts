@@ -17,10 +17,10 @@ import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure, IGNORE, type Sink } from '../upstream/exchange.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
+import { learnClientId, unblockAtNode } from './node-unblock.ts';
 import { type Refusal, Reroute, type Rerouted, refusalIn } from './reroute.ts';
 
 const ASKING = encodeCommand('ASKING');
-const CLIENT_ID = encodeCommand('CLIENT', 'ID');
 /** A master that becomes a replica says so to those that it blocks (`disconnectAllBlockedClients` in Redis). */
 const DEMOTED = '-UNBLOCKED force unblock';
 const ROLE_CHANGED: Refusal = { kind: 'retry', afterMs: 10, refresh: true };
@@ -84,28 +84,11 @@ class BlockingCall implements Sink, Rerouted {
     this.#connection = connection;
     lent.add(connection);
     connection.isWaiting = true;
-    session.client.unblock = (how) => this.#unblock(how);
-    if (connection.clientId === undefined) this.#askId(connection);
+    session.client.unblock = (how) => this.#connection !== undefined && unblockAtNode([this.#connection], how);
+    learnClientId(connection);
     if (isAsking) connection.sendOwn(new Exchange(IGNORE, 0, undefined, this.slot), ASKING);
     connection.sendOwn(this.#exchange, this.#isMoved ? this.#frameNow() : this.#frame);
     this.#isMoved = true;
-  }
-
-  #askId(connection: Connection): void {
-    const onReply = (_: Exchange, bytes: Buffer, start: number, end: number): void => {
-      if (bytes[start] === 0x3a) connection.clientId = bytes.toString('latin1', start + 1, end - 2);
-    };
-    connection.sendOwn(new Exchange({ onReply, onFailure: () => {} }, 0, undefined, this.slot), CLIENT_ID);
-  }
-
-  /** CLIENT UNBLOCK: the node does it, so that nothing that it has popped already gets lost. */
-  #unblock(how: 'timeout' | 'error'): boolean {
-    const connection = this.#connection;
-    const other = connection === undefined ? undefined : this.#dispatcher.links.to(connection.node).take();
-    if (connection?.clientId === undefined || other === undefined) return false;
-    const request = encodeCommand('CLIENT', 'UNBLOCK', connection.clientId, how.toUpperCase());
-    other.sendOwn(new Exchange(IGNORE, 0, undefined, this.slot), request);
-    return true;
   }
 
   /** The request with the time that is left. */

@@ -38,7 +38,7 @@ import { runScriptCommand } from './script-commands.ts';
 import type { Session } from './session.ts';
 import { runSubscription, type Subscriptions } from './subscriptions.ts';
 import { Transaction } from './transaction.ts';
-import { startWait } from './wait.ts';
+import { leaveWait, startWait } from './wait.ts';
 import { startRandomKey, startScan } from './walks.ts';
 
 export class Dispatcher {
@@ -115,9 +115,10 @@ export class Dispatcher {
       if (answer !== undefined) return this.session.dispatchAgain(request.copy(), answer);
     }
     if (runtime.clients.pause.holds(command)) return this.session.postpone(request.copy());
-    runtime.statistics.onRequest(plan, command);
     if (transaction === undefined) this.#carryOut(plan, command, request);
     else dispatchQueued(this.session, transaction, plan, request);
+    // One that waits comes here again.
+    if (!this.session.held.isHolding) runtime.statistics.onRequest(plan, command);
   }
 
   #carryOut(plan: Plan, command: Command | undefined, request: Request): void {
@@ -304,7 +305,7 @@ export class Dispatcher {
   discard(): void {
     this.subscriptions?.discard();
     this.#transaction?.discard();
-    for (const connection of this.lent) connection.close();
+    for (const connection of this.lent) leaveWait(connection, this.session);
   }
 
   /** Sends one part of a broadcast; a node without a connection fails its part at once. */

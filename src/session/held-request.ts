@@ -8,11 +8,17 @@ import type { Request } from '../resp/request.ts';
 export type Until = 'looked_up' | 'unpaused' | 'idle';
 
 export class HeldRequest {
+  /** Nothing at all goes until nothing is in flight. */
+  mustSettle = false;
   #request: Request | undefined;
   #until: Until | undefined;
 
   get bytes(): number {
     return this.#request?.end ?? 0;
+  }
+
+  get isHolding(): boolean {
+    return this.#request !== undefined;
   }
 
   get isPaused(): boolean {
@@ -32,6 +38,8 @@ export class HeldRequest {
 
   /** Whether something waits that may not go yet. */
   isWaiting(inFlightCount: number): boolean {
+    if (inFlightCount === 0) this.mustSettle = false;
+    if (this.mustSettle) return true;
     return this.#until !== undefined && (this.#until !== 'idle' || inFlightCount > 0);
   }
 

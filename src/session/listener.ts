@@ -44,7 +44,8 @@ export class Listener {
   readonly #sessions: Clients;
   readonly #door: TlsDoor;
   #server: Server | undefined;
-  #ticker: NodeJS.Timeout | undefined;
+  /** It keeps nobody alive: the sockets do. */
+  readonly #ticker = setInterval(() => this.#tick(), TICK_MS).unref();
   #onEmpty: (() => void) | undefined;
 
   constructor(runtime: Runtime) {
@@ -61,13 +62,7 @@ export class Listener {
     this.#server = createServer(ACCEPT_OPTIONS, (socket) => this.accept(socket));
     const address = await listenOn(this.#server, wanted);
     this.#server.on('error', (error) => this.#runtime.onFault(error));
-    this.begin();
     return address;
-  }
-
-  /** From now on clients may come. */
-  begin(): void {
-    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Clients that come from now on have to speak TLS; undefined: must not. */

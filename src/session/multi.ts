@@ -7,11 +7,11 @@ import { ANY_SLOT, type CallPlan, type Plan, type TransactionPlan } from '../pla
 import { OK } from '../resp/encode.ts';
 import { errorLine, REDIS } from '../resp/errors.ts';
 import type { Request } from '../resp/request.ts';
-import type { Identity } from '../upstream/access.ts';
-import { withBody } from '../upstream/call-sender.ts';
+import { ABORTED } from './fate.ts';
 import { runLocal } from './local-commands.ts';
+import type { QueuedCommand } from './queued-commands.ts';
 import type { Session } from './session.ts';
-import { ABORTED, type Transaction } from './transaction.ts';
+import type { Transaction } from './transaction.ts';
 
 export function runTransaction(
   session: Session,
@@ -45,13 +45,9 @@ export function dispatchQueued(session: Session, transaction: Transaction, plan:
     case 'transaction':
       return runTransaction(session, transaction, plan, request);
     case 'forward':
-      return transaction.queue(plan.slot, command, request.copy().bytes);
+      return transaction.queue(plan.slot, command, { frame: request.copy().bytes });
     case 'call':
-      return transaction.queue(
-        plan.keyCount === 0 ? ANY_SLOT : plan.slot,
-        command,
-        callFrame(plan, request, session.standing.access.identity),
-      );
+      return transaction.queue(plan.keyCount === 0 ? ANY_SLOT : plan.slot, command, queuedCall(plan, request));
     case 'local':
       // QUIT or RESET; what RESET forgets must have its replies first.
       if (session.inFlightCount > 0 && plan.command.name === 'reset') return session.dispatchWhenIdle(request);
@@ -63,10 +59,12 @@ export function dispatchQueued(session: Session, transaction: Transaction, plan:
   }
 }
 
-/** C5: a call by sha goes up with the body, because inside EXEC no NOSCRIPT can be healed. */
-function callFrame({ script, form, isReadOnly }: CallPlan, request: Request, { mayOnlyEvalsha }: Identity): Buffer {
-  const isBySha = form === 'evalsha' && script !== undefined && !mayOnlyEvalsha;
-  return isBySha ? withBody(request, script, isReadOnly) : request.copy().bytes;
+/** A call as it came, and what is needed to send it with its body. */
+function queuedCall({ script, form, isReadOnly }: CallPlan, request: Request): QueuedCommand {
+  const frame = request.copy().bytes;
+  const isBySha = form === 'evalsha' && script !== undefined;
+  const bySha = isBySha ? { argc: request.argc, isReadOnly, tail: request.headerStart(2) - request.start } : undefined;
+  return { frame, script, bySha };
 }
 
 /** Refused here, which spoils the transaction; an EXEC that is refused ends it, as in Redis. */

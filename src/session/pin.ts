@@ -25,6 +25,9 @@ export class Pin implements Sink {
   #events: PinEvents | undefined;
   /** Requests that are not answered. */
   #unansweredCount = 0;
+  /** When the chunk came that was read last, and since when its first reply was waited for. */
+  #readAtMs = -1;
+  #headSinceMs = 0;
 
   constructor(connection: Connection, isAsking: boolean, events: PinEvents) {
     this.connection = connection;
@@ -50,10 +53,11 @@ export class Pin implements Sink {
 
   /** Sends a request of the client, or one whose reply only this side waits for. */
   send(exchange: Exchange | undefined, frame: Buffer): void {
-    const sent = exchange ?? new Exchange(this, 0, undefined, ANY_SLOT);
-    sent.sink = this;
     this.#unansweredCount++;
-    this.connection.sendOwn(sent, frame);
+    if (exchange === undefined) return this.connection.sendOwn(new Exchange(this, 0, undefined, ANY_SLOT), frame);
+    exchange.sink = this;
+    // The exchange owns the bytes: the slow log shows them.
+    this.connection.send(exchange, frame, 0, frame.length);
   }
 
   /** Nothing is told any more. */
@@ -63,7 +67,16 @@ export class Pin implements Sink {
 
   onReply(exchange: Exchange, bytes: Buffer, start: number, end: number): void {
     this.#unansweredCount--;
+    this.#passOnTime(exchange);
     this.#events?.onPinReply(exchange, bytes.subarray(start, end));
+  }
+
+  /** A node that read commands and EXEC at once answers all of them when EXEC is done: the time is that of the last one. */
+  #passOnTime(exchange: Exchange): void {
+    const { readAtMs } = this.connection;
+    if (readAtMs !== this.#readAtMs) this.#headSinceMs = exchange.sinceMs;
+    this.#readAtMs = readAtMs;
+    exchange.sinceMs = this.#unansweredCount > 0 ? readAtMs : this.#headSinceMs;
   }
 
   onFailure(exchange: Exchange, failure: Failure): void {

@@ -21,17 +21,12 @@ import type { Node } from '../cluster/topology.ts';
 import { isDenial, judge, type Verdict } from '../plan/judge.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
 import { EVALGATE, errorLine } from '../resp/errors.ts';
-import {
-  functionNameOf,
-  loadCommand,
-  needsLoading,
-  sendPermissionWitness,
-  sendWitness,
-} from '../upstream/call-sender.ts';
+import { functionNameOf, needsLoading, sendPermissionWitness, sendWitness } from '../upstream/call-sender.ts';
 import type { Connection } from '../upstream/connection.ts';
 import { Exchange, type Failure } from '../upstream/exchange.ts';
 import { failureLine } from './failure-line.ts';
 import { afterReplica } from './replica-reads.ts';
+import { loadScripts } from './script-loading.ts';
 import type { Session } from './session.ts';
 
 /** Why a request comes here. */
@@ -271,20 +266,21 @@ export class Repairs {
   /** Loads the script of a user who may not, then sends the call over the user's connection. */
   #load(repair: Repair, node: Node, target: Connection): void {
     const script = repair.exchange.call?.script;
-    const own = this.#session.runtime.upstream.ownOf(node).pick(undefined);
-    if (script === undefined || own === undefined) return this.#waitForOwner(repair, LOOK_AGAIN_MS);
+    if (script === undefined) return this.#waitForOwner(repair, LOOK_AGAIN_MS);
     const proceed = (step: () => void): void => {
-      if (this.#queue[0] === repair && this.#isHeadBusy) this.#session.guard(step);
+      if (this.#queue[0] === repair && this.#isHeadBusy) step();
     };
-    const sink = {
-      onReply: () => {
-        // Whatever it said: if the script is not there, the node says so to the call.
-        target.marks.add(script);
-        proceed(() => this.#sendTo(repair, node, repair.isAsking));
+    loadScripts(
+      this.#session,
+      { node, scripts: [script] },
+      {
+        onLoaded: () => {
+          target.marks.add(script);
+          proceed(() => this.#sendTo(repair, node, repair.isAsking));
+        },
+        onFailure: () => proceed(() => this.#waitForOwner(repair, LOOK_AGAIN_MS)),
       },
-      onFailure: () => proceed(() => this.#waitForOwner(repair, LOOK_AGAIN_MS)),
-    };
-    own.sendOwn(new Exchange(sink, 0, undefined, ANY_SLOT), loadCommand(script));
+    );
   }
 
   // ── heal ────────────────────────────────────────────────────────────────────────────────────────────────────

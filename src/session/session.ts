@@ -54,7 +54,7 @@ export class Session implements Flushable, Sink {
   #inFlightBytes = 0;
   /** The request that must be answered before the next is dispatched. */
   #exclusive: Exchange | undefined;
-  readonly #held = new HeldRequest();
+  readonly held = new HeldRequest();
   #accountedBytes = 0;
 
   constructor(accepted: Socket, runtime: Runtime, onClosed: (session: Session) => void) {
@@ -93,7 +93,7 @@ export class Session implements Flushable, Sink {
 
   /** Bytes of requests that are not dispatched. */
   get inputBytes(): number {
-    return this.#framer.bufferedBytes + this.#held.bytes;
+    return this.#framer.bufferedBytes + this.held.bytes;
   }
 
   // ── input ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +106,7 @@ export class Session implements Flushable, Sink {
     if (!this.#intake.isBlocked) return;
     this.#framer.keep();
     this.#intake.slow(this.#isLeavable);
-    if (this.#held.isPaused) this.runtime.turn.schedule(this);
+    if (this.held.isPaused) this.runtime.turn.schedule(this);
   }
 
   #onEnd(): void {
@@ -119,7 +119,7 @@ export class Session implements Flushable, Sink {
   /** Dispatches requests as long as nothing speaks against it; the only place that does. */
   #pump(): void {
     while (this.#mayDispatch()) {
-      const held = this.#held.take();
+      const held = this.held.take();
       if (held !== undefined) {
         this.dispatcher.dispatch(held, true);
         continue;
@@ -131,7 +131,8 @@ export class Session implements Flushable, Sink {
       this.runtime.counters.requests++;
       this.dispatcher.dispatch(this.#framer.request, false);
     }
-    if (this.#state === 'draining') this.#endBlocking();
+    // By the node, so that nothing that it has popped gets lost; once for each request.
+    if (this.#state === 'draining' && this.client.unblock?.('error')) this.client.unblock = undefined;
     if (this.#state === 'open' || this.#state === 'draining') this.#intake.block(this.#isLeavable);
   }
 
@@ -140,7 +141,7 @@ export class Session implements Flushable, Sink {
     if (this.#state !== 'open' && this.#state !== 'draining') return false;
     if (this.#exclusive !== undefined || this.repairs.isActive) return false;
     const inFlight = this.#replies.length;
-    if (this.#held.isWaiting(inFlight)) return false;
+    if (this.held.isWaiting(inFlight)) return false;
     if (topology !== this.topology) {
       if (inFlight > 0) return false;
       this.topology = topology;
@@ -152,7 +153,7 @@ export class Session implements Flushable, Sink {
 
   /** It is paused, or waits on a node: its end has to be seen. */
   get #isLeavable(): boolean {
-    return this.#held.isPaused || this.dispatcher.lent.size > 0;
+    return this.held.isPaused || this.dispatcher.lent.size > 0;
   }
 
   /** No whole request is left of what was read. */
@@ -160,11 +161,6 @@ export class Session implements Flushable, Sink {
     if (this.#state === 'draining') return this.close();
     this.#intake.unblock();
     this.#closeWhenDone();
-  }
-
-  /** By the node, so that nothing that it has popped gets lost; once for each request. */
-  #endBlocking(): void {
-    if (this.client.unblock?.('error')) this.client.unblock = undefined;
   }
 
   #onProtocolError(): void {
@@ -197,24 +193,24 @@ export class Session implements Flushable, Sink {
 
   /** The request that is being dispatched waits, and all behind it; then it is dispatched once more. */
   dispatchAgain(request: Request, answer: Promise<unknown>): void {
-    this.#held.hold(request, 'looked_up');
+    this.held.hold(request, 'looked_up');
     void answer.catch(() => {}).then(() => this.release('looked_up'));
   }
 
   /** The request that is being dispatched waits, and all behind it, until it is released. */
   postpone(request: Request): void {
-    this.#held.hold(request, 'unpaused');
+    this.held.hold(request, 'unpaused');
   }
 
   /** What the request that is held waits for has come. */
   release(until: Until): void {
-    this.#held.release(until);
+    this.held.release(until);
     if (this.#intake.isBlocked) this.runtime.turn.schedule(this);
   }
 
   /** The request that is being dispatched comes again when nothing of this session is in flight (C3d). */
   dispatchWhenIdle(request: Request): void {
-    this.#held.hold(request.copy(), 'idle');
+    this.held.hold(request.copy(), 'idle');
   }
 
   /** Nothing else is dispatched until this request is settled. */
@@ -252,6 +248,10 @@ export class Session implements Flushable, Sink {
     } catch (error) {
       this.#onFault(error);
     }
+  }
+
+  onLent(): void {
+    this.held.mustSettle = true;
   }
 
   onFailure(exchange: Exchange, failure: Failure): void {

@@ -81,6 +81,12 @@ export class Statistics {
     script.usage.note(bucket, isError);
   }
 
+  /** A script was called inside EXEC, whose reply does not tell how long each of its commands took. */
+  onExecutedCall(script: Script, isError: boolean): void {
+    script.usage ??= new ScriptUsage();
+    script.usage.count(isError);
+  }
+
   /** Notes a slow request; true when it waited on purpose, and is not to be measured. */
   #isSlow(exchange: Exchange, client: ClientState, heldMs: number): boolean {
     const { command, connection, call } = exchange;

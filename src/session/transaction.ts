@@ -14,18 +14,18 @@
 import type { Node } from '../cluster/topology.ts';
 import type { Command } from '../command/table.ts';
 import { ANY_SLOT } from '../plan/plan.ts';
-import { EMPTY_ARRAY, encodeCommand, encodeNullArray, OK } from '../resp/encode.ts';
+import { encodeCommand, encodeNullArray, OK } from '../resp/encode.ts';
 import { EVALGATE, errorLine, REDIS } from '../resp/errors.ts';
 import type { Exchange, Failure } from '../upstream/exchange.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { failureLine } from './failure-line.ts';
+import { ABORTED, Fate } from './fate.ts';
 import { Pin, type PinEvents } from './pin.ts';
-import { QueuedCommands } from './queued-commands.ts';
+import { type QueuedCommand, QueuedCommands, sizeOf } from './queued-commands.ts';
 import { type Refusal, Reroute, type Rerouted, refusalIn } from './reroute.ts';
 
 const EXEC = encodeCommand('EXEC');
 const DISCARD = encodeCommand('DISCARD');
-export const ABORTED = errorLine(REDIS.execAbort);
 
 /** How a transaction ends: by the node's EXEC, or by DISCARD there and a reply from here. */
 interface Ending {
@@ -42,24 +42,22 @@ export class Transaction implements PinEvents, Rerouted {
   slot = ANY_SLOT;
   readonly #dispatcher: Dispatcher;
   #pin: Pin | undefined;
-  #watch: 'none' | 'held' | 'broken' = 'none';
+  readonly #fate = new Fate();
   /** The WATCH that is being answered. */
   #watching: { readonly exchange: Exchange; readonly frame: Buffer } | undefined;
-  /** What EXEC will answer because of what happened before; undefined: it may run. */
-  #abort: Buffer | undefined;
   readonly #commands: QueuedCommands;
   #ending: Ending | undefined;
   #reroute: Reroute;
 
   constructor(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher;
-    this.#commands = new QueuedCommands(dispatcher.session.runtime);
+    this.#commands = new QueuedCommands(dispatcher.session);
     this.#reroute = new Reroute(dispatcher.session, this);
   }
 
   /** Something is watched, or was: what is read until EXEC must be what the watch is about. */
   get isWatching(): boolean {
-    return this.#watch !== 'none' || this.#watching !== undefined;
+    return this.#fate.watch !== 'none' || this.#watching !== undefined;
   }
 
   // ── what the client says ────────────────────────────────────────────────────────────────────────────────────
@@ -72,18 +70,18 @@ export class Transaction implements PinEvents, Rerouted {
 
   /** Something inside MULTI was refused, which spoils it. */
   refuse(reply: Buffer): void {
-    this.#abort ??= ABORTED;
+    this.#fate.spoil();
     this.#dispatcher.session.reply(reply);
   }
 
-  /** A command inside MULTI, as it goes to the node. */
-  queue(slot: number, command: Command | undefined, frame: Buffer): void {
+  /** A command inside MULTI. */
+  queue(slot: number, command: Command | undefined, queued: QueuedCommand): void {
     this.#noticeLoss();
     if (slot !== ANY_SLOT && !this.#takesSlot(slot)) return this.refuse(errorLine(REDIS.crossSlot));
-    const exchange = this.#expect(command, frame);
-    this.#commands.add(exchange, frame);
+    const exchange = this.#expect(command, sizeOf(queued));
+    this.#commands.add(exchange, queued);
     if (this.#pin?.phase === 'queueing') {
-      this.#pin.send(exchange, frame);
+      this.#commands.say(this.#pin, exchange, queued);
       this.#commands.trim();
     } else if (this.#pin?.phase !== 'starting') {
       this.#begin();
@@ -108,12 +106,12 @@ export class Transaction implements PinEvents, Rerouted {
   }
 
   /** An exchange of the client's request, whose reply comes here. */
-  #expect(command: Command | undefined, frame: Buffer): Exchange {
+  #expect(command: Command | undefined, bytes: number): Exchange {
     const { session } = this.#dispatcher;
     const exchange = this.#dispatcher.newExchange(command, this.slot);
     session.expect(exchange);
     exchange.start = 0;
-    exchange.end = frame.length;
+    exchange.end = bytes;
     session.countInFlight(exchange);
     return exchange;
   }
@@ -125,9 +123,9 @@ export class Transaction implements PinEvents, Rerouted {
     const { session } = this.#dispatcher;
     if (this.slot !== ANY_SLOT && this.slot !== slot) return session.reply(errorLine(REDIS.crossSlot));
     this.#noticeLoss();
-    if (this.#watch === 'broken') return session.reply(OK);
+    if (this.#fate.watch === 'broken') return session.reply(OK);
     this.slot = slot;
-    const exchange = this.#expect(session.runtime.planner.command, frame);
+    const exchange = this.#expect(session.runtime.planner.command, frame.length);
     session.holdOthers(exchange);
     this.#watching = { exchange, frame };
     if (this.#pin === undefined) this.#reroute.toOwner();
@@ -144,7 +142,7 @@ export class Transaction implements PinEvents, Rerouted {
     const { exchange } = this.#watching ?? {};
     if (exchange === undefined) return;
     this.#watching = undefined;
-    this.#watch = watch;
+    this.#fate.watch = watch;
     this.#reroute.settled();
     if (watch === 'none') this.#clear();
     this.#dispatcher.session.deliver(exchange, reply);
@@ -201,7 +199,7 @@ export class Transaction implements PinEvents, Rerouted {
     const pin = this.#pin;
     this.#pin = undefined;
     if (this.#ending !== undefined) this.#ending.isExecSent = false;
-    if (this.#watch === 'held') this.#watch = 'broken';
+    this.#fate.breakWatch();
     pin?.forget();
     pin?.connection.close();
   }
@@ -217,39 +215,38 @@ export class Transaction implements PinEvents, Rerouted {
     const { session } = this.#dispatcher;
     this.#noticeLoss();
     const isWithoutNode = this.#pin === undefined || (action === 'discard' && this.#pin.phase === 'idle');
-    const needsNode = action === 'exec' && this.#commands.count > 0 && this.#mayRun;
+    const needsNode = action === 'exec' && this.#commands.count > 0 && this.#fate.mayRun;
     if (isWithoutNode && this.#commands.waitingCount === 0 && !needsNode) {
       const reply = this.#replyFromHere(action);
       this.abandon();
       return session.reply(reply);
     }
-    const exchange = this.#expect(session.runtime.planner.command, EXEC);
+    const exchange = this.#expect(session.runtime.planner.command, EXEC.length);
     session.holdOthers(exchange);
     this.#ending = { exchange, action, isExecSent: false };
     if (this.#pin?.phase === 'queueing') this.#sendEnding(this.#pin);
     else if (this.#pin?.phase !== 'starting' && this.#commands.waitingCount === 0) this.#begin();
   }
 
-  get #mayRun(): boolean {
-    return this.#abort === undefined && this.#watch !== 'broken';
-  }
-
+  /** EXEC waits for scripts that have to be loaded first. */
   #sendEnding(pin: Pin): void {
     const ending = this.#ending;
     if (ending === undefined) return;
-    ending.isExecSent = ending.action === 'exec' && this.#mayRun;
+    if (ending.action === 'discard' || !this.#fate.mayRun) return this.#sayEnding(pin, ending);
+    const isStillHere = (): boolean => this.#pin === pin;
+    this.#commands.loadScripts(pin.connection, {
+      onLoaded: () => isStillHere() && this.#sayEnding(pin, ending),
+      onFailure: (failure) => isStillHere() && this.#onLost(failure),
+    });
+  }
+
+  #sayEnding(pin: Pin, ending: Ending): void {
+    ending.isExecSent = ending.action === 'exec' && this.#fate.mayRun;
     pin.send(ending.exchange, ending.isExecSent ? EXEC : DISCARD);
   }
 
-  get #nullReply(): Buffer {
-    return encodeNullArray(this.#dispatcher.session.client.protocol);
-  }
-
-  /** The reply to EXEC or DISCARD when no EXEC goes up. */
   #replyFromHere(action: 'exec' | 'discard'): Buffer {
-    if (action === 'discard') return OK;
-    if (this.#abort !== undefined) return this.#abort;
-    return this.#watch === 'broken' ? this.#nullReply : EMPTY_ARRAY;
+    return this.#fate.replyTo(action, this.#dispatcher.session.client.protocol);
   }
 
   #finish(reply: Buffer): void {
@@ -273,9 +270,8 @@ export class Transaction implements PinEvents, Rerouted {
     this.#reroute = new Reroute(this.#dispatcher.session, this);
     this.isOpen = false;
     this.slot = ANY_SLOT;
-    this.#watch = 'none';
     this.#watching = undefined;
-    this.#abort = undefined;
+    this.#fate.clear();
     this.#ending = undefined;
     this.#commands.clear();
   }
@@ -298,13 +294,14 @@ export class Transaction implements PinEvents, Rerouted {
     const refusal = refusalIn(reply, this.slot);
     if (refusal !== undefined) return this.#onRefused(refusal, Buffer.from(reply));
     if (exchange === this.#watching?.exchange) {
-      return this.#settleWatch(reply, reply[0] !== 0x2d || this.#watch === 'held' ? 'held' : 'none');
+      return this.#settleWatch(reply, reply[0] !== 0x2d || this.#fate.watch === 'held' ? 'held' : 'none');
     }
     if (pin.phase === 'starting') {
       if (reply[0] === 0x2d) return this.giveUp(Buffer.from(reply));
       return this.#sayAll(pin);
     }
-    if (reply[0] === 0x2d) this.#abort ??= ABORTED;
+    if (this.#commands.isOursDenied(reply)) return this.#onDenied(pin.connection.node);
+    if (reply[0] === 0x2d) this.#fate.spoil();
     if (!this.#commands.takeReply()) return;
     this.#reroute.settled();
     this.#dispatcher.session.deliver(exchange, reply);
@@ -314,10 +311,11 @@ export class Transaction implements PinEvents, Rerouted {
     if (!ending.isExecSent) return this.#finish(this.#replyFromHere(ending.action));
     const refusal = refusalIn(reply, this.slot);
     if (refusal === undefined) {
+      this.#commands.countCalls(reply);
       if (this.#pin !== undefined) this.#dispatcher.noteWrite(this.#pin.connection.node);
       return this.#finish(reply);
     }
-    if (this.#watch !== 'none') return this.#finish(this.#nullReply);
+    if (this.#fate.watch !== 'none') return this.#finish(encodeNullArray(this.#dispatcher.session.client.protocol));
     this.#onRefused(refusal, Buffer.from(reply));
   }
 
@@ -326,6 +324,13 @@ export class Transaction implements PinEvents, Rerouted {
     if (node === undefined) return;
     this.#forgetConnection();
     if (this.#mayMove(node)) this.#reroute.judged(refusal, reply, node);
+  }
+
+  /** The user may not send bodies: all is said again as it came, from now on always. An EXEC behind it has aborted. */
+  #onDenied(node: Node): void {
+    this.#dispatcher.session.standing.identity.denyForEvalsha();
+    this.#forgetConnection();
+    if (this.#mayMove(node)) this.#reroute.toOwner();
   }
 
   onPinFailure(exchange: Exchange, failure: Failure, isLast: boolean): void {
@@ -341,7 +346,10 @@ export class Transaction implements PinEvents, Rerouted {
       this.#answerAll(reply);
       return this.#finish(reply);
     }
-    if (!isLast) return;
+    if (isLast) this.#onLost(failure);
+  }
+
+  #onLost(failure: Failure): void {
     this.#forgetConnection();
     if (this.#mayMove(failure.node)) this.#reroute.failed(failure);
   }
@@ -349,12 +357,12 @@ export class Transaction implements PinEvents, Rerouted {
   /** Whether the client waits for something that can be had elsewhere; if not, it is told. */
   #mayMove(node: Node): boolean {
     if (this.#watching !== undefined) {
-      if (this.#watch !== 'broken') return true;
+      if (this.#fate.watch !== 'broken') return true;
       this.#settleWatch(OK, 'broken');
       return false;
     }
     if (this.#commands.waitingCount === 0 && this.#ending === undefined) return false;
-    if (this.#ending !== undefined && this.#commands.waitingCount === 0 && !this.#mayRun) {
+    if (this.#ending !== undefined && this.#commands.waitingCount === 0 && !this.#fate.mayRun) {
       this.#finish(this.#replyFromHere(this.#ending.action));
       return false;
     }
@@ -371,7 +379,7 @@ export class Transaction implements PinEvents, Rerouted {
     this.#forgetConnection();
     if (this.#watching !== undefined) return this.#settleWatch(reply, 'none');
     // A client that waits for no command hears the reason from EXEC.
-    this.#abort ??= this.#commands.waitingCount > 0 ? ABORTED : reply;
+    this.#fate.spoil(this.#commands.waitingCount > 0 ? ABORTED : reply);
     this.#commands.forgetBytes();
     this.#answerAll(reply);
     if (this.#ending !== undefined) this.#finish(this.#replyFromHere(this.#ending.action));

@@ -13,7 +13,6 @@
  * `[SCRIPT LOAD][EVALSHA]` would not do: a flush may come in between.
  */
 import { encodeBulk, encodeCommand } from '../resp/encode.ts';
-import type { Request } from '../resp/request.ts';
 import type { Script } from '../script/script.ts';
 import { IMPOSSIBLE_SHA } from '../script/sha.ts';
 import type { Identity } from './access.ts';
@@ -119,10 +118,9 @@ export function loadCommand(script: Script): Buffer {
   return Buffer.concat([LOAD_HEAD, header, script.body, CRLF]);
 }
 
-/** The request that calls a script by sha, as one that calls it by its body: inside MULTI no NOSCRIPT can be healed. */
-export function withBody(request: Request, script: Script, isReadOnly: boolean): Buffer {
-  const tail = request.bytes.subarray(request.headerStart(2), request.end);
-  return Buffer.concat([...bodyHead({ argc: request.argc, isReadOnly }, script), tail]);
+/** A call with the body, of which `tail` is the rest from numkeys on: inside MULTI no NOSCRIPT can be healed. */
+export function withBody(call: Pick<Call, 'argc' | 'isReadOnly'>, script: Script, tail: Buffer): Buffer {
+  return Buffer.concat([...bodyHead(call, script), tail]);
 }
 
 function bodyHead(call: Pick<Call, 'argc' | 'isReadOnly'>, script: Script): Buffer[] {

@@ -46,7 +46,11 @@ export class Connection implements Flushable {
   state: 'connecting' | 'ready' | 'closed' = 'connecting';
   /** Its head may take as long as it likes: a command that blocks. */
   isWaiting = false;
-  /** The node's number for it, once somebody asked. */
+  /** Who waits on it: the WAITs of several sessions may stand behind each other. */
+  lentCount = 0;
+  /** One of them is gone, and its WAIT may stand there for ever. */
+  isAbandoned = false;
+  /** The node's number for it, once somebody asked; empty when the node does not tell. */
   clientId: string | undefined;
   /** Since when, by the turn's clock, nobody uses it. */
   spareSinceMs = 0;
@@ -59,7 +63,6 @@ export class Connection implements Flushable {
   readonly #unanswered = new RingQueue<Exchange>(KEEP_SLOTS);
   /** How many of them were handed to the socket. */
   #handedCount = 0;
-  /** When the chunk came that is being read. */
   #readAtMs = 0;
   #connectTimer: NodeJS.Timeout;
   /** Who holds back reading, because it cannot take more. */
@@ -113,6 +116,16 @@ export class Connection implements Flushable {
   /** Of the requests without a reply the one at `index` from the oldest. */
   unansweredAt(index: number): Exchange | undefined {
     return this.#unanswered.at(index);
+  }
+
+  /** When the chunk came that is being read, by the turn's clock. */
+  get readAtMs(): number {
+    return this.#readAtMs;
+  }
+
+  /** Tells those who wait for a reply that it will not answer others for long. */
+  tellLent(): void {
+    for (let i = 0; i < this.#unanswered.length; i++) this.#unanswered.at(i)?.sink.onLent?.();
   }
 
   /** Bytes queued that the node has not taken. */

@@ -24,6 +24,8 @@ export interface Sink {
   /** A whole reply frame stands in bytes [start, end): borrowed until return. */
   onReply(exchange: Exchange, bytes: Buffer, start: number, end: number): void;
   onFailure(exchange: Exchange, failure: Failure): void;
+  /** Its connection answers what it has been sent, and then nothing for long: what comes next should not go there. */
+  onLent?(): void;
 }
 
 /** A script or function call. Its bytes from numkeys on are the same in every form; the head is exchanged. */

@@ -120,16 +120,24 @@ export class Pool {
 
   /** Takes a connection out of common use, because it will not answer for long; false when too many are out. */
   lend(connection: Connection): boolean {
-    if (this.#lent.has(connection)) return true;
+    if (this.#lent.has(connection)) {
+      connection.lentCount++;
+      return true;
+    }
     if (this.#lent.size >= this.options.maxDedicated) return false;
+    connection.lentCount = 1;
     this.#connections = this.#connections.filter((other) => other !== connection);
     this.#lent.add(connection);
     connection.isWaiting = true;
+    connection.tellLent();
     return true;
   }
 
-  /** The connection answers again; one more than the pool opens by itself does no harm. */
+  /** It answers again, for one who waited; one connection more than the pool opens by itself does no harm. */
   takeBack(connection: Connection): void {
+    connection.lentCount--;
+    if (connection.isAbandoned) return connection.close();
+    if (connection.lentCount > 0) return;
     connection.isWaiting = false;
     if (!this.#lent.delete(connection) || connection.state === 'closed') return;
     this.#connections.push(connection);

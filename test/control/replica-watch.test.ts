@@ -27,6 +27,7 @@ function setUp(t: TestContext) {
   const moved: string[] = [];
   const asked: string[] = [];
   const replies = { nodes: async () => PRIMARY, info: async (): Promise<string> => infoOf('slave', 'up') };
+  const turn = new TestTurn();
   const watch = new ReplicaWatch({
     upstream: { factsOf: () => facts } as unknown as Upstream,
     clients: {
@@ -36,7 +37,7 @@ function setUp(t: TestContext) {
       },
     },
     movingSlots,
-    turn: new TestTurn(),
+    turn,
     topology: () => TOPOLOGY,
     log: createLogger(configFrom({ cluster: { nodes: ['10.0.0.1:7000'] }, log: { level: 'fatal' } }).log),
     onMoved: ({ address }) => moved.push(address),
@@ -46,7 +47,7 @@ function setUp(t: TestContext) {
     t.mock.timers.tick(200);
     await nextTurn();
   };
-  return { facts, movingSlots, moved, asked, replies, watch, look };
+  return { facts, movingSlots, moved, asked, replies, turn, watch, look };
 }
 
 function infoOf(role: string, link: string): string {
@@ -104,6 +105,26 @@ describe('ReplicaWatch', () => {
     replies.nodes = async () => `${PRIMARY} [6->-x]`;
     await look();
     assert.deepEqual(moved, ['10.0.0.1:7000']);
+  });
+
+  it('asks for the topology when a primary knows a replica that is not part of it, once a second', async (t) => {
+    const { moved, replies, turn, look } = setUp(t);
+    const [known, joined] = ['r 10.0.0.2:7000@17000 slave p 0 0 1 connected', 'n 10.0.0.3:7000@17000 slave'];
+    const quiet = [
+      known,
+      `${joined},fail p 0 0 1 connected`,
+      `${joined},handshake - 0 0 0 connected`,
+      `${joined} x 0 0 1`,
+    ];
+    replies.nodes = async () => [PRIMARY, ...quiet].join('\n');
+    await look();
+    assert.deepEqual(moved, []);
+    replies.nodes = async () => `${PRIMARY}\n${known}\n${joined} p 0 0 1 connected\n`;
+    for (let i = 0; i < 3; i++) await look();
+    assert.deepEqual(moved, ['10.0.0.1:7000']);
+    turn.nowMs += 1000;
+    await look();
+    assert.equal(moved.length, 2);
   });
 
   it('looks at once at a new topology', async (t) => {

@@ -80,6 +80,43 @@ describe('the admin port', () => {
     assert.ok(metric(after, 'process_resident_memory_bytes') > 1e6);
   });
 
+  it('counts a request once that waits until nothing of its session is in flight', async () => {
+    const user = await RawClient.connect(gateway.port);
+    for (const node of gateway.cluster.masters) {
+      await node.client().call('ACL', 'SETUSER', 'counted', 'on', '>pw', '~*', '&*', '+@all');
+    }
+    const before = await metrics();
+    await user.pipeline([
+      ['GET', 'k'],
+      ['AUTH', 'counted', 'pw'],
+      ['GET', 'k'],
+      ['WATCH', 'w'],
+      ['MULTI'],
+      ['PING'],
+      ['EXEC'],
+      ['GET', 'k'],
+      ['MULTI'],
+      ['DISCARD'],
+      ['RPUSH', 'w', 'x'],
+      ['BLPOP', 'w', '0'],
+      ['GET', 'k'],
+      ['CLIENT', 'LIST'],
+      ['GET', 'k'],
+      ['HELLO', '2'],
+      ['GET', 'k'],
+      ['SUBSCRIBE', 'c'],
+    ]);
+    const after = await metrics();
+    const kinds = ['read', 'write', 'local', 'transaction', 'pubsub', 'admin', 'refused', 'other', 'script'];
+    const counted = kinds.map((kind) => {
+      const name = `evalgate_requests_total{class="${kind}"}`;
+      return [kind, metric(after, name) - metric(before, name)] as const;
+    });
+    const total = counted.reduce((sum, [, count]) => sum + count, 0);
+    assert.equal(total, 18, JSON.stringify(counted));
+    user.close();
+  });
+
   it('has a latency histogram for every node, and for no others', async () => {
     const key = 'latency';
     const { address } = ownerOf(gateway, key);
@@ -210,6 +247,52 @@ describe('the admin port', () => {
     const second = (await get('/api/clients?limit=1&offset=1')).json;
     assert.deepEqual([second.total, second.clients.map((one: { id: number }) => one.id)], [2, [found.id]]);
     other.close();
+  });
+
+  it('scripts called inside EXEC count by script, and a slow EXEC stands in the slow log', async (t) => {
+    const unchecked = await startProxy(gateway.cluster, { scripting: { script_check_enable: 0 }, admin: { port: 0 } });
+    t.after(() => unchecked.stop());
+    const own = await RawClient.connect(unchecked.address.port);
+    t.after(() => own.close());
+    const ofApi = (path: string) => ask(adminPort(unchecked), path);
+    const rowOf = async (body: string) => (await ofApi(`/api/scripts/${shaOf(body)}`)).json;
+    const fails = "return redis.call('LPUSH', KEYS[1], ARGV[1])";
+    const slow = `for i = 1, 3e6 do local x = i end return redis.call('GET', KEYS[1])`;
+    for (const body of [COUNT, fails]) await own.command('SCRIPT', 'LOAD', body);
+    await own.command('DEL', 'tx');
+    for (let round = 1; round <= 2; round++) {
+      const replies = await own.pipeline([
+        ['MULTI'],
+        ['EVAL', COUNT, 1, 'tx'],
+        ['SET', 'tx', round],
+        ['EVALSHA', shaOf(COUNT), 1, 'tx'],
+        ['EVALSHA', shaOf(fails), 1, 'tx', 'x'],
+        ['EVAL', slow, 1, 'tx'],
+        ['EXEC'],
+        ['MULTI'],
+        ['EVALSHA', shaOf(COUNT), 1, 'tx'],
+        ['DISCARD'],
+      ]);
+      assert.match(String(replies[6]), /^\*5\r\n:\d+\r\n\+OK\r\n:\d+\r\n-WRONGTYPE/);
+    }
+    for (const [body, calls, errors] of [
+      [COUNT, 4, 0],
+      [fails, 2, 2],
+      [slow, 2, 0],
+    ] as const) {
+      const row = await rowOf(body);
+      assert.deepEqual([row.calls, row.errors, row.p50Ms, row.p99Ms], [calls, errors, null, null], body);
+    }
+    await own.command('EVALSHA', shaOf(COUNT), 1, 'tx');
+    const measured = await rowOf(COUNT);
+    assert.deepEqual([measured.calls, measured.errors, measured.p50Ms > 0], [5, 0, true]);
+    const { json } = await ofApi('/api/slowlog');
+    const shown = json.requests.map(({ args, sha, node }: Record<string, unknown>) =>
+      JSON.stringify([args, sha, node]),
+    );
+    const exec = JSON.stringify([['EXEC'], null, ownerOf(gateway, 'tx').address]);
+    assert.ok(shown.filter((one: string) => one === exec).length >= 2, shown.join('\n'));
+    assert.ok(!shown.some((one: string) => one.startsWith('[[]')), 'all have arguments');
   });
 
   it('slow requests stand in SLOWLOG and /api/slowlog, those behind them do not', async () => {

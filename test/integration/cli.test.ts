@@ -115,6 +115,19 @@ describe('evalgate dev', () => {
     await waitFor('its files are gone', () => readdirSync(program.temp).length === 0);
   });
 
+  it('leaves nothing behind when it is stopped in the moment in which it makes its folder', async () => {
+    for (let round = 0; round < 10; round++) {
+      const program = new Program('dev', '--port', '0');
+      // Without a pause: the signal has to come before what is started next has a process group of its own.
+      while (readdirSync(program.temp).length === 0) assert.equal(program.child.exitCode, null);
+      const later = performance.now() + round / 3;
+      while (performance.now() < later);
+      program.signalGroup('SIGINT');
+      await program.ended();
+      await waitFor('its files are gone', () => readdirSync(program.temp).length === 0);
+    }
+  });
+
   it('ends with 1 and one line when there is no server binary', async () => {
     const child = spawn(process.execPath, [MAIN, 'dev', '--port', '0'], {
       stdio: ['ignore', 'ignore', 'pipe'],

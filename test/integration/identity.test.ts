@@ -14,6 +14,7 @@ import { bulk, error, shaOf } from '../support/stand.ts';
 const [K1, K2, K3] = [100, 6000, 12_000].map((slot) => `${tagInSlot(slot)}k`) as [string, string, string];
 const KEYS = [K1, K2, K3];
 const OK = '+OK\r\n';
+const QUEUED = '+QUEUED\r\n';
 const NOSCRIPT = error('NOSCRIPT No matching script. Please use EVAL.');
 const WRONGPASS = error('WRONGPASS invalid username-password pair or user is disabled.');
 
@@ -306,6 +307,93 @@ describe('identity', () => {
       assert.equal(await admin.text('EVAL', body, 1, K1), isMine(K1, body));
       for (const key of KEYS)
         assert.equal(await other.text('EVALSHA', shaOf(body), 1, key), isMine(key, body), 'somebody was allowed to');
+    });
+
+    describe('inside MULTI', () => {
+      let unchecked: ProxyServer;
+
+      before(async () => {
+        unchecked = await startProxy(cluster, { scripting: { script_check_enable: 0 } });
+      });
+      after(() => unchecked.stop());
+
+      /** A user of its own: what evalgate learns of it, it learns in the test. */
+      async function newUser(name: string, ...rights: string[]): Promise<RawClient> {
+        await atNodes('ACL', 'SETUSER', name, 'on', '>pw', '~*', ...rights);
+        return logIn(name, 'pw', unchecked);
+      }
+
+      async function loaded(): Promise<string> {
+        const body = newBody();
+        const loader = await connect(unchecked);
+        assert.equal(await loader.text('SCRIPT', 'LOAD', body), bulk(shaOf(body)));
+        return body;
+      }
+
+      const MULTI_BY_SHA = ['+evalsha', '+evalsha_ro', '+get', '+multi', '+exec', '+discard', '+watch'];
+
+      it('C5: the scripts of a user who may only EVALSHA are on the node before EXEC, from the first time on', async () => {
+        const client = await newUser('multi1', ...MULTI_BY_SHA);
+        const [one, two] = [await loaded(), await loaded()];
+        const transaction = [
+          ['MULTI'],
+          ['EVALSHA', shaOf(one), 1, K1],
+          ['GET', `${K1}none`],
+          ['EVALSHA_RO', shaOf(two), 1, K1],
+          ['EXEC'],
+        ];
+        const expected = `*3\r\n${isMine(K1, one)}$-1\r\n${isMine(K1, two)}`;
+        for (let round = 0; round < 3; round++) {
+          await flushPastProxy();
+          const atOnce = (await client.pipeline(transaction)).map(String);
+          assert.deepEqual(atOnce, [OK, QUEUED, QUEUED, QUEUED, expected]);
+          await flushPastProxy();
+          const oneByOne: string[] = [];
+          for (const words of transaction) oneByOne.push(await client.text(...words));
+          assert.deepEqual(oneByOne, atOnce);
+        }
+      });
+
+      it('C5: also when a node refuses the body that went up for another client of that user', async () => {
+        const [one, two] = [await newUser('multi2', ...MULTI_BY_SHA), await logIn('multi2', 'pw', unchecked)];
+        const body = await loaded();
+        const transaction = [['MULTI'], ['EVALSHA', shaOf(body), 1, K2], ['EXEC']];
+        const replies = await Promise.all([one.pipeline(transaction), two.pipeline(transaction)]);
+        for (const reply of replies) assert.deepEqual(reply.map(String), [OK, QUEUED, `*1\r\n${isMine(K2, body)}`]);
+      });
+
+      it('a watch does not outlive the first refusal of a body, and works from then on', async () => {
+        const client = await newUser('multi3', ...MULTI_BY_SHA);
+        const body = await loaded();
+        const watched = [['WATCH', K1], ['MULTI'], ['EVALSHA', shaOf(body), 1, K1], ['EXEC']];
+        assert.deepEqual((await client.pipeline(watched)).map(String), [OK, OK, QUEUED, '*-1\r\n']);
+        assert.deepEqual((await client.pipeline(watched)).map(String), [OK, OK, QUEUED, `*1\r\n${isMine(K1, body)}`]);
+      });
+
+      it('who may not SCRIPT LOAD, or may no script at all, is told what the node says', async () => {
+        const noload = await newUser('multi4', '+eval', '+evalsha', '+multi', '+exec');
+        const body = await loaded();
+        const transaction = [['MULTI'], ['EVALSHA', shaOf(body), 1, K3], ['EXEC']];
+        for (let round = 0; round < 2; round++) {
+          await flushPastProxy();
+          assert.equal(await noload.text('EVAL', body, 1, K1), isMine(K1, body));
+          await flushPastProxy();
+          const replies = (await noload.pipeline(transaction)).map(String);
+          assert.deepEqual(replies, [OK, QUEUED, `*1\r\n${isMine(K3, body)}`]);
+        }
+        const none = await newUser('multi5', '+get', '+multi', '+exec');
+        const [, denied, exec] = (await none.pipeline(transaction)).map(String);
+        assert.equal(denied, error("NOPERM this user has no permissions to run the 'evalsha' command"));
+        assert.equal(exec, error('EXECABORT Transaction discarded because of previous errors.'));
+      });
+
+      it('what such a user was not allowed to EVAL is not loaded for it', async () => {
+        const client = await newUser('multi6', ...MULTI_BY_SHA);
+        const body = newBody();
+        assert.match(await client.text('EVAL', body, 1, K1), /^-NOPERM/);
+        const replies = await client.pipeline([['MULTI'], ['EVALSHA', shaOf(body), 1, K1], ['EXEC']]);
+        assert.deepEqual(replies.map(String), [OK, QUEUED, `*1\r\n${NOSCRIPT}`]);
+      });
     });
 
     it('a user who may not SCRIPT LOAD runs loaded scripts all the same', async () => {

@@ -131,7 +131,7 @@ describe('LocalCluster', () => {
           const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
           const [{ port, folder }] = JSON.parse(line) as [{ port: number; folder: string }];
           await waitFor('the folder is gone', () => !existsSync(dirname(folder)));
-          assert.equal(await isListening(port), false);
+          await waitFor('its server is gone', async () => !(await isListening(port)));
         }),
       ),
     );

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { RawClient } from '../support/client.ts';
-import { tagInSlot, waitFor } from '../support/cluster.ts';
+import { encodeCommand, RawClient } from '../support/client.ts';
+import { freeze, tagInSlot, thaw, waitFor } from '../support/cluster.ts';
 import { Gateway } from '../support/gateway.ts';
 
 const MORE_THAN_SHARED = 6;
@@ -59,6 +59,110 @@ describe('WAIT', () => {
       assert.doesNotMatch(await other.text('GET', key), /^-/);
       other.close();
     }
+  });
+
+  async function isWaiting(): Promise<boolean> {
+    return String(await gateway.cluster.masters[0]?.client().info('clients')).includes('blocked_clients:1');
+  }
+
+  it('a client that has something in flight there does not get behind the WAIT of another', async () => {
+    const [master] = gateway.cluster.masters;
+    assert.ok(master);
+    for (let round = 0; round < 5; round++) {
+      const [busy, waiting] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+      assert.equal(await busy.text('GET', key), await waiting.text('GET', key), 'over the same connection');
+      const id = (await waiting.text('CLIENT', 'ID')).slice(1, -2);
+      const { counters } = gateway.proxy;
+      const before = counters.requests;
+      freeze(master);
+      try {
+        busy.send(encodeCommand(['GET', key]));
+        waiting.send(
+          Buffer.concat(
+            [
+              ['SET', key, 'w'],
+              ['WAIT', 1, 0],
+            ].map(encodeCommand),
+          ),
+        );
+        await waitFor('all are in flight', () => counters.requests === before + 3);
+        // It sticks to its connection (C3a), where a WAIT stands now.
+        busy.send(Buffer.concat(Array.from({ length: 10 }, () => encodeCommand(['INCR', `${key}:n`]))));
+        const other = await RawClient.connect(gateway.port);
+        assert.equal(await other.text('PING'), '+PONG\r\n');
+        other.close();
+      } finally {
+        thaw(master);
+      }
+      const replies = (await busy.replies(11)).slice(1).map(String);
+      assert.deepEqual(
+        replies,
+        Array.from({ length: 10 }, (_, i) => `:${10 * round + i + 1}\r\n`),
+      );
+      assert.equal(String(await waiting.reply()), '+OK\r\n');
+      assert.equal(await busy.text('CLIENT', 'UNBLOCK', id), ':1\r\n', 'it still waits');
+      assert.equal(String(await waiting.reply()), ':0\r\n');
+      for (const one of [busy, waiting]) one.close();
+    }
+  });
+
+  it('two that wait over the same connection do not end each other, and nobody gets behind the second', async () => {
+    const [first, second, third] = await Promise.all([1, 2, 3].map(() => RawClient.connect(gateway.port)));
+    assert.ok(first && second && third);
+    const idOf = async (client: RawClient) => (await client.text('CLIENT', 'ID')).slice(1, -2);
+    const [firstId, secondId] = [await idOf(first), await idOf(second)];
+    const nodeClients = async () => String(await gateway.cluster.masters[0]?.client().call('CLIENT', 'LIST'));
+    const wait = encodeCommand(['WAIT', 1, 0]);
+    for (const leaves of [false, true]) {
+      // Both write over the connection that both used last.
+      assert.deepEqual([await first.text('SET', key, 'a'), await second.text('SET', key, 'b')], ['+OK\r\n', '+OK\r\n']);
+      const before = gateway.proxy.counters.requests;
+      first.send(wait);
+      await waitFor('the first waits', isWaiting);
+      second.send(wait);
+      await waitFor('the second was sent', () => gateway.proxy.counters.requests === before + 2);
+      if (leaves) first.close();
+      else assert.equal(await third.text('CLIENT', 'UNBLOCK', firstId), ':1\r\n');
+      if (!leaves) assert.equal(String(await first.reply()), ':0\r\n');
+      await waitFor('the node is at the second', async () => {
+        const list = await nodeClients();
+        return list.split('\n').filter((line) => line.includes('cmd=wait')).length === 1 && (await isWaiting());
+      });
+      for (let i = 0; i < 20; i++) assert.match(await third.text('GET', key), /^\$1/);
+      assert.equal(second.unreadCount, 0, 'it goes on');
+      assert.equal(await third.text('CLIENT', 'UNBLOCK', secondId), ':1\r\n');
+      assert.equal(String(await second.reply()), ':0\r\n');
+    }
+    for (const client of [second, third]) client.close();
+  });
+
+  it('CLIENT UNBLOCK ends it at the node: with the number reached so far, or with an error', async () => {
+    const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+    const id = (await client.text('CLIENT', 'ID')).slice(1, -2);
+    assert.equal(await other.text('CLIENT', 'UNBLOCK', id), ':0\r\n');
+    for (const [how, reply] of [
+      [[], ':0\r\n'],
+      [['TIMEOUT'], ':0\r\n'],
+      [['ERROR'], '-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n'],
+    ] as const) {
+      client.send(
+        Buffer.concat(
+          [
+            ['SET', key, 'w'],
+            ['WAIT', 1, 0],
+            ['GET', key],
+          ].map(encodeCommand),
+        ),
+      );
+      assert.equal(String(await client.reply()), '+OK\r\n');
+      await waitFor('it waits', isWaiting);
+      assert.match(await other.text('CLIENT', 'LIST', 'ID', id), / flags=b .* cmd=wait /);
+      assert.equal(await other.text('CLIENT', 'UNBLOCK', id, ...how), ':1\r\n');
+      assert.deepEqual((await client.replies(2)).map(String), [reply, '$1\r\nw\r\n']);
+      assert.equal(await other.text('CLIENT', 'UNBLOCK', id), ':0\r\n', 'it waits no more');
+      assert.match(await other.text('CLIENT', 'LIST', 'ID', id), / flags=N /);
+    }
+    for (const one of [client, other]) one.close();
   });
 
   it('answers in order, also when it is pipelined twice', async () => {
