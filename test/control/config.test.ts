@@ -81,6 +81,7 @@ describe('loadConfig', () => {
     assert.deepEqual(config.admin, { host: '127.0.0.1' });
     assert.deepEqual(config.log, { level: 'info', format: 'json' });
     assert.deepEqual(config.accounts, []);
+    assert.equal(config.workers, 1);
   });
 
   it('is frozen to the last value', () => {
@@ -131,7 +132,7 @@ describe('loadConfig', () => {
     assert.equal(load('cluster: {nodes: ["a:1"], password: "$${HOST}"}', environment).cluster.password, '${HOST}');
   });
 
-  const sections = 'listen, cluster, scripting, limits, admin, log, accounts';
+  const sections = 'listen, cluster, scripting, limits, admin, log, accounts, workers';
   const problems: [name: string, yaml: string, problems: string[]][] = [
     [
       'a number out of range',
@@ -252,7 +253,13 @@ describe('loadConfig', () => {
       `${NODES}listen: {prot: 1}`,
       ['listen.prot is not a key here: known are host, port, announce, tls, drain_ms'],
     ],
-    ['an unknown section', `${NODES}workers: {count: 1}`, [`workers is not a key here: known are ${sections}`]],
+    ['no worker', `${NODES}workers: 0`, ['workers must be 1 to 64: current value is 0']],
+    [
+      'a map of workers',
+      `${NODES}workers: {count: 2}`,
+      ['workers must be a whole number, 1 to 64: current value is a map'],
+    ],
+    ['an unknown section', `${NODES}shards: {count: 1}`, [`shards is not a key here: known are ${sections}`]],
     [
       'an admin port out of range',
       `${NODES}admin: {port: 65536}`,
@@ -305,12 +312,12 @@ describe('loadConfig', () => {
     ['an unknown tag', `${NODES}listen: !x {port: 1}`, ['line 2, column 9 must be YAML: Unresolved tag: !x']],
     [
       'all problems at once',
-      'cluster: {nodes: [x]}\nlisten: {port: -1, drain_ms: soon}\nworkers: 2',
+      'cluster: {nodes: [x]}\nlisten: {port: -1, drain_ms: soon}\nshards: 2',
       [
         'listen.port must be 0 to 65535: current value is -1',
         'listen.drain_ms must be a whole number, 0 to 3600000: current value is "soon"',
         'cluster.nodes[0] must be host:port, [host]:port for IPv6: current value is "x"',
-        `workers is not a key here: known are ${sections}`,
+        `shards is not a key here: known are ${sections}`,
       ],
     ],
   ];
