@@ -1,0 +1,24 @@
+/**
+ * What the server that the tests run with has: tests ask for the command or the version that they are about, and skip with
+ * a reason where it is missing. They run with whichever of the supported servers is first on PATH.
+ */
+import { findServer, inspectServer } from '../../src/control/local-server.ts';
+
+/** Sends a command and gives the decoded reply, as ioredis does. */
+interface Caller {
+  call(command: string, ...args: string[]): Promise<unknown>;
+}
+
+/** Whether the node has the command. (Of subcommands, `config|set`, 6.2 tells nothing.) */
+export async function hasCommand(node: { client(): Caller }, name: string): Promise<boolean> {
+  const [row] = (await node.client().call('COMMAND', 'INFO', name)) as unknown[];
+  return row !== null && row !== undefined;
+}
+
+/** The server on PATH, before there is a cluster of it: for the names and reasons of tests. */
+export const SERVER = await inspectServer(findServer());
+
+/** Whether it is of that version or newer; Redis and Valkey count alike up to 7.2, from where each has its own. */
+export function isAtLeast(wanted: { readonly redis: number; readonly valkey: number }): boolean {
+  return SERVER.version >= (SERVER.isValkey ? wanted.valkey : wanted.redis);
+}
