@@ -137,7 +137,8 @@ function completed(spec: CommandSpec): CommandSpec {
   return {
     ...spec,
     subcommands: spec.subcommands.length > 0 ? spec.subcommands.map(completed) : shipped.subcommands,
-    keySpecs: tellsDetails(spec) ? spec.keySpecs : shipped.keySpecs,
+    // Before 7.0 a container has a key (OBJECT), and its subcommands are unknown.
+    keySpecs: tellsDetails(spec) || shipped.keySpecs.length === 0 ? spec.keySpecs : shipped.keySpecs,
     requestPolicy: spec.requestPolicy === 'none' ? shipped.requestPolicy : spec.requestPolicy,
     responsePolicy: spec.responsePolicy === 'none' ? shipped.responsePolicy : spec.responsePolicy,
   };

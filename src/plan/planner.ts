@@ -95,7 +95,9 @@ export class Planner {
     const { bytes } = request;
     const command = this.table.find(bytes, request.argStart(0), request.argEnd(0));
     if (command?.subcommands === undefined || request.argc < 2) return command;
-    return command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command);
+    return (
+      command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command, request)
+    );
   }
 
   /** What a script may do for a read-only account. */
@@ -263,8 +265,10 @@ export class Planner {
 }
 
 /** A container whose subcommand is unknown: the container's own facts, no arity, so that the node answers. */
-function unknownSubcommand(container: Command): Command | undefined {
-  return container.handling === 'unsupported' ? container : undefined;
+function unknownSubcommand(container: Command, { argc }: Request): Command | undefined {
+  if (container.handling === 'unsupported') return container;
+  // Before 7.0 containers have keys, and a node that does not own them redirects before it looks at the subcommand.
+  return container.hasKeys && argc > container.soleKeyIndex ? container : undefined;
 }
 
 function broadcast(command: Command): Plan {
