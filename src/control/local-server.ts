@@ -11,7 +11,7 @@ const SERVERS = ['redis-server', 'valkey-server'];
 
 export interface LocalServer {
   readonly path: string;
-  /** Of `Redis server v=7.0.15 …` or `Valkey server v=8.0.1 …` the first two numbers: 7, 8; 7.2 is 7.2. */
+  /** The first two numbers of `Redis server v=7.0.15 …`, `Valkey server v=8.0.1 …` or (Valkey 7.2) `Server v=7.2.7 …`. */
   readonly version: number;
   readonly isValkey: boolean;
   /**
@@ -46,7 +46,7 @@ function isExecutable(file: string): boolean {
 /** Asks the binary for its version; one that does not say is treated as the oldest. */
 export async function inspectServer(path: string): Promise<LocalServer> {
   const { stdout } = await promisify(execFile)(path, ['--version']).catch(() => ({ stdout: '' }));
-  const [, name, major, minor] = /^(\w+) server v=(\d+)\.(\d+)/.exec(stdout) ?? [];
+  const [, name, major, minor] = /^(?:(\w+) )?server v=(\d+)\.(\d+)/i.exec(stdout) ?? [];
   const version = Number(major ?? 0) + Number(minor ?? 0) / 10;
-  return { path, version, isValkey: name === 'Valkey', hasShardIds: version >= 7.2 };
+  return { path, version, isValkey: stdout !== '' && name !== 'Redis', hasShardIds: version >= 7.2 };
 }

@@ -41,7 +41,7 @@ import { parseHostPort } from './host-port.ts';
 import { NodeArrivals } from './node-arrivals.ts';
 import { NodeWatch } from './node-watch.ts';
 import { PeerLog } from './peer-log.ts';
-import { Planning } from './planning.ts';
+import { Planning, type ServerName } from './planning.ts';
 import { assertRoomFor, changeOf, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
@@ -329,8 +329,8 @@ export class ProxyServer implements AdminSource {
     return this.planning.planner;
   }
 
-  get serverVersion(): string {
-    return this.planning.serverVersion;
+  get server(): ServerName {
+    return this.planning.server;
   }
 
   get announced(): ListenAddress | undefined {

@@ -30,7 +30,7 @@ export function statusView(source: AdminSource, history: History, health: Health
   const sample = history.newest;
   return {
     version: VERSION,
-    serverVersion: source.serverVersion,
+    serverVersion: source.server.version,
     listen: { ...source.address },
     uptimeS: Math.floor(process.uptime()),
     ready: problem === undefined,
