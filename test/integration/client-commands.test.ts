@@ -90,7 +90,14 @@ describe('CLIENT', () => {
     it('has the fields of a node, in its order', async () => {
       const node = await connect(gateway.cluster.nodes[0]?.port);
       const names = Object.keys(await info(client));
-      assert.deepEqual(names.slice(0, -2), Object.keys(await info(node)));
+      const ofNode = Object.keys(await info(node));
+      const shared = ofNode.filter((name) => names.includes(name));
+      assert.deepEqual(
+        names.filter((name) => ofNode.includes(name)),
+        shared,
+      );
+      // 6.2 lacks seven of ours, 7.0 none but the last two; newer servers have some of their own.
+      assert.ok(shared.length >= names.length - 7, shared.join());
       assert.deepEqual(names.slice(-2), ['lib-name', 'lib-ver']);
     });
 

@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { LocalCluster } from '../../src/control/local-cluster.ts';
 import { type Argument, RawClient } from '../support/client.ts';
 import { bulk, error, type Scripting, Stand, shaOf } from '../support/stand.ts';
+import { NOSCRIPT } from '../support/versions.ts';
 
 const BAD = 'ERR bad lua script for redis cluster, ';
 const NESTED = `${BAD}nested redis.call/redis.pcall`;
@@ -32,7 +33,6 @@ const READ_ONLY = 'ERR Write commands are not allowed from read-only scripts';
 const KEYLESS = "ERR for redis cluster, eval/evalsha number of keys can't be negative or zero";
 const SAME_SLOT = "ERR 'EVAL' command keys must in same slot";
 const NIL = '$-1\r\n';
-const NOSCRIPT = '-NOSCRIPT No matching script. Please use EVAL.\r\n';
 
 describe('Lua checks', () => {
   let cluster: LocalCluster;

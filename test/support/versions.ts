@@ -22,3 +22,22 @@ export const SERVER = await inspectServer(findServer());
 export function isAtLeast(wanted: { readonly redis: number; readonly valkey: number }): boolean {
   return SERVER.version >= (SERVER.isValkey ? wanted.valkey : wanted.redis);
 }
+
+/** What a node says to a command that its user may not run; 6.2 knows no subcommands. */
+export function noPermissionTo(name: string): RegExp {
+  const [container = '', sub] = name.split('|', 2);
+  const command = sub === undefined ? container : `${container}(?:\\|${sub})?`;
+  return new RegExp(
+    `^-NOPERM (?:this user|User \\w+) has no permissions to run the '${command}' command(?: or its subcommand)?\\r\\n$`,
+  );
+}
+
+/** What a node says to a key or a channel that its user may not use. */
+export const NO_PERMISSION_FOR =
+  /^-NOPERM (?:this user has no permissions to access one of the (?:keys|channels) used as arguments|No permissions to access a (?:key|channel))/;
+
+/** What a node says to an EVALSHA of a script that it does not have. */
+export const NOSCRIPT =
+  SERVER.isValkey && SERVER.version >= 8
+    ? '-NOSCRIPT No matching script.\r\n'
+    : '-NOSCRIPT No matching script. Please use EVAL.\r\n';
