@@ -35,7 +35,7 @@ export interface LocalClusterOptions {
   readonly replicas?: number;
   /** `cluster-node-timeout`: after so long without an answer a node counts as failed. 2000 unless given. */
   readonly nodeTimeoutMs?: number;
-  /** More of redis.conf, for every node: `{'busy-reply-threshold': '1000'}`. */
+  /** More of redis.conf, for every node: `{'lua-time-limit': '1000'}`. */
   readonly config?: Readonly<Record<string, string>>;
   /** TLS only, between the nodes too; the files serve all of them. */
   readonly tls?: LocalTls;

@@ -35,7 +35,7 @@ describe('SCRIPT and FUNCTION', () => {
   const text = (...args: Argument[]) => client.text(...args);
 
   before(async () => {
-    const config = { 'busy-reply-threshold': '50' };
+    const config = { 'lua-time-limit': '50' };
     gateway = await Gateway.start({ replicas: 0, nodeTimeoutMs: 30_000, config });
     masters = gateway.cluster.masters;
   });
