@@ -155,6 +155,10 @@ describe('tableFromReply', () => {
     assert.equal(table.findByName('dbsize')?.spec.responsePolicy, 'agg_sum');
   });
 
+  it('knows QUIT, which 6.2 does without calling it a command', () => {
+    assert.equal(table.findByName('quit')?.handling, 'local');
+  });
+
   it('finds the key of OBJECT with an unknown subcommand, which 6.2 redirects', () => {
     assert.equal(table.findByName('object')?.soleKeyIndex, 2);
     assert.equal(table.findByName('object|encoding')?.soleKeyIndex, 2);
