@@ -33,6 +33,8 @@ export type Handling =
   | 'xread'
   /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
   | 'transaction'
+  /** To one master if it is for database 0, else refused. */
+  | 'select'
   /** Answered by the session itself. */
   | 'local'
   | 'client'
@@ -78,6 +80,11 @@ export const HANDLING: readonly HandlingRow[] = [
     names: ['client'],
     handling: 'unsupported',
     reason: "would show or change evalgate's own connections at one node",
+  },
+  {
+    names: ['select'],
+    handling: 'select',
+    reason: 'another database (Valkey 9 has them in a cluster) would be that of all clients of the connection',
   },
   { names: ['eval', 'eval_ro'], handling: 'eval', reason: 'a script: SPEC 3' },
   { names: ['evalsha', 'evalsha_ro'], handling: 'evalsha', reason: 'a script: SPEC 3' },

@@ -134,3 +134,28 @@ describe('servers of newer versions', () => {
     assert.equal(await client.text('CLIENT', 'CAPA', 'redirect'), '+OK\r\n');
   });
 });
+
+const noDatabases = isAtLeast({ redis: Number.POSITIVE_INFINITY, valkey: 9 })
+  ? false
+  : 'only Valkey from 9 on has databases in a cluster';
+describe('a cluster with databases', { skip: noDatabases }, () => {
+  it('SELECT of another one is refused, also in MULTI: the connections are those of all clients', async () => {
+    const config = { 'cluster-databases': '16' };
+    const gateway = await Gateway.start({ masters: 1, replicas: 0, config });
+    const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+    await client.text('SET', KEY, 'v');
+    const refusal = '-ERR SELECT is not allowed in cluster mode\r\n';
+    assert.equal(await client.text('SELECT', 1), refusal);
+    assert.equal(await other.text('GET', KEY), '$1\r\nv\r\n');
+    const replies = await client.pipeline([['MULTI'], ['SELECT', 1], ['GET', KEY], ['EXEC']]);
+    assert.equal(String(replies[1]), refusal);
+    assert.match(String(replies[3]), /^-EXECABORT /);
+    assert.equal(
+      await client.text('EVAL', "redis.call('SELECT', 1) return redis.call('GET', KEYS[1])", 1, KEY),
+      '$-1\r\n',
+    );
+    assert.equal(await other.text('GET', KEY), '$1\r\nv\r\n');
+    for (const one of [client, other]) one.close();
+    await gateway.stop();
+  });
+});
