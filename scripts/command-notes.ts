@@ -53,7 +53,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   'function|list':
     'Of one master: `FUNCTION LOAD` goes to all, and a master that joins or comes back without the libraries gets them.',
   'function|dump': 'Of one master, as `FUNCTION LIST`.',
-  select: '`SELECT 0` is OK; any other number is refused by the node.',
+  select: '`SELECT 0` is OK; any other number is refused, also where the cluster has databases (Valkey 9).',
   swapdb: 'Refused by the node: a cluster has one database.',
   'command|count': 'Of the node: counts also what evalgate refuses.',
   'command|docs': "The node's words: of one Redis server, not of evalgate. What differs is on this page.",

@@ -103,7 +103,7 @@ const SECTIONS: readonly Section[] = [
       'Forwarded to one master, the same one for as long as a client is connected and the cluster does not change. What it',
       'says about itself is true for that node only. HELP of every container goes here too.',
     ],
-    holds: (command) => command.handling === 'any',
+    holds: (command) => ['any', 'select'].includes(command.handling),
     form: 'list',
   },
   {

@@ -33,6 +33,8 @@ export type Handling =
   | 'xread'
   /** MULTI, EXEC, DISCARD, WATCH, UNWATCH. */
   | 'transaction'
+  /** To one master if it is for database 0, else refused. */
+  | 'select'
   /** Answered by the session itself. */
   | 'local'
   | 'client'
@@ -63,6 +65,7 @@ export const HANDLING: readonly HandlingRow[] = [
       ...['client|id', 'client|getname', 'client|setname', 'client|setinfo', 'client|info', 'client|list'],
       ...['client|kill', 'client|pause', 'client|unpause', 'client|unblock', 'client|reply', 'client|no-evict'],
       ...['client|no-touch', 'client|tracking', 'client|trackinginfo', 'client|caching', 'client|getredir'],
+      ...['client|capa'],
     ],
     handling: 'client',
     reason: 'clients end here, no node knows them',
@@ -77,6 +80,11 @@ export const HANDLING: readonly HandlingRow[] = [
     names: ['client'],
     handling: 'unsupported',
     reason: "would show or change evalgate's own connections at one node",
+  },
+  {
+    names: ['select'],
+    handling: 'select',
+    reason: 'another database (Valkey 9 has them in a cluster) would be that of all clients of the connection',
   },
   { names: ['eval', 'eval_ro'], handling: 'eval', reason: 'a script: SPEC 3' },
   { names: ['evalsha', 'evalsha_ro'], handling: 'evalsha', reason: 'a script: SPEC 3' },
@@ -187,12 +195,17 @@ export function reasonOf(spec: CommandSpec): string {
   return rowOf(spec)?.reason ?? (spec.flags.includes('blocking') ? 'it blocks' : '');
 }
 
+/** A number of keys before them (MSETEX) would be wrong in every part. */
+function isSplittable({ keySpecs }: CommandSpec): boolean {
+  return keySpecs.length > 0 && keySpecs.every(({ find }) => find.kind === 'range');
+}
+
 /** What is done with a command: its row, its container's row, or what its own facts say. */
 export function handlingOf(spec: CommandSpec): Handling {
   const listed = rowOf(spec);
   if (listed !== undefined) return listed.handling;
   if (spec.flags.includes('blocking')) return 'block';
-  if (spec.requestPolicy === 'multi_shard' && spec.keySpecs.length > 0) return 'split';
+  if (spec.requestPolicy === 'multi_shard' && isSplittable(spec)) return 'split';
   if (spec.requestPolicy === 'all_nodes' || spec.requestPolicy === 'all_shards') return 'broadcast';
   return spec.keySpecs.length > 0 ? 'keys' : 'any';
 }

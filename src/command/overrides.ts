@@ -26,11 +26,23 @@ const SORT_STORE_KEY: KeySpec = {
   flags: ['ow', 'update'],
 };
 
+/** Behind KEYS, unless STRINGS came first (`lcsGetKeys` in db.c of 6.2). */
+const STRALGO_KEYS: KeySpec = {
+  begin: { kind: 'option', keyword: 'keys', startFrom: 2, skip: { strings: 2 } },
+  find: { kind: 'range', lastKey: 1, keyStep: 1, limit: 0 },
+  flags: ['ro', 'access'],
+};
+
 export const OVERRIDES: readonly Override[] = [
   {
     name: 'sort',
     change: { keySpecs: [SORTED_KEY, SORT_STORE_KEY] },
     reason: 'COMMAND gives the STORE key as unknown; it is the argument of the last STORE option (sortGetKeys in db.c)',
+  },
+  {
+    name: 'stralgo',
+    change: { keySpecs: [STRALGO_KEYS] },
+    reason: 'COMMAND of 6.2, the last to have it, says only that its keys are movable',
   },
   {
     name: 'msetnx',

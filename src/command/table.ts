@@ -127,8 +127,12 @@ export const SHIPPED_TABLE = new CommandTable(GENERATED.map(overridden));
 export function tableFromReply(reply: unknown): CommandTable {
   const specs = specsFromReply(reply);
   if (specs.length === 0) return SHIPPED_TABLE;
-  return new CommandTable(specs.map((spec) => overridden(completed(spec))));
+  const untold = GENERATED.filter(({ name }) => UNTOLD.includes(name) && !specs.some((spec) => spec.name === name));
+  return new CommandTable([...specs, ...untold].map((spec) => overridden(completed(spec))));
 }
+
+/** 6.2 does QUIT without calling it a command. Forwarded, it would end a connection that others share. */
+const UNTOLD: readonly string[] = ['quit'];
 
 /** Adds to a live row what its server is too old to tell. */
 function completed(spec: CommandSpec): CommandSpec {
@@ -137,7 +141,8 @@ function completed(spec: CommandSpec): CommandSpec {
   return {
     ...spec,
     subcommands: spec.subcommands.length > 0 ? spec.subcommands.map(completed) : shipped.subcommands,
-    keySpecs: tellsDetails(spec) ? spec.keySpecs : shipped.keySpecs,
+    // Before 7.0 a container has a key (OBJECT), and its subcommands are unknown.
+    keySpecs: tellsDetails(spec) || shipped.keySpecs.length === 0 ? spec.keySpecs : shipped.keySpecs,
     requestPolicy: spec.requestPolicy === 'none' ? shipped.requestPolicy : spec.requestPolicy,
     responsePolicy: spec.responsePolicy === 'none' ? shipped.responsePolicy : spec.responsePolicy,
   };

@@ -10,19 +10,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { OperatorError } from '../base/operator-error.ts';
 import { SLOT_COUNT } from '../cluster/slot.ts';
 import { LocalNode, type LocalTls } from './local-node.ts';
+import { findServer, inspectServer, type LocalServer } from './local-server.ts';
 import { pollUntil } from './poll.ts';
 import { BUS_OFFSET, findFreePorts } from './ports.ts';
 
 export { LocalNode } from './local-node.ts';
 
-const SERVERS = ['redis-server', 'valkey-server'];
 const START_ATTEMPTS = 5;
 const FORM_TIMEOUT_MS = 30_000;
 const CLEAN_UP =
@@ -35,7 +35,7 @@ export interface LocalClusterOptions {
   readonly replicas?: number;
   /** `cluster-node-timeout`: after so long without an answer a node counts as failed. 2000 unless given. */
   readonly nodeTimeoutMs?: number;
-  /** More of redis.conf, for every node: `{'busy-reply-threshold': '1000'}`. */
+  /** More of redis.conf, for every node: `{'lua-time-limit': '1000'}`. */
   readonly config?: Readonly<Record<string, string>>;
   /** TLS only, between the nodes too; the files serve all of them. */
   readonly tls?: LocalTls;
@@ -47,6 +47,8 @@ interface Member {
   readonly id: string;
   readonly port: number;
   readonly shardIndex: number;
+  /** Undefined: its server has no such thing. */
+  readonly shardId?: string | undefined;
   /** Undefined: a master. */
   readonly masterId?: string | undefined;
   /** First and last slot; undefined: none. */
@@ -56,13 +58,13 @@ interface Member {
 export class LocalCluster {
   readonly #folder: string;
   readonly #cleaner: ChildProcess;
-  readonly #server: string;
+  readonly #server: LocalServer;
   readonly #config: Readonly<Record<string, string>>;
   readonly #tls: LocalTls | undefined;
   readonly #nodes: LocalNode[] = [];
   #isStopped = false;
 
-  private constructor(server: string, options: LocalClusterOptions, place: Place) {
+  private constructor(server: LocalServer, options: LocalClusterOptions, place: Place) {
     this.#server = server;
     this.#config = configOf(options);
     this.#tls = options.tls;
@@ -76,11 +78,11 @@ export class LocalCluster {
    * OperatorError when there is no server binary or the cluster does not come up; nothing is left behind then.
    */
   static async start(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-    const server = options.server ?? findServer();
+    const server = await inspectServer(options.server ?? findServer());
     for (let attempt = 1; ; attempt++) {
       const cluster = new LocalCluster(server, options, await preparePlace());
       try {
-        await cluster.#form(await planMembers(options));
+        await cluster.#form(await planMembers(options, server));
         return cluster;
       } catch (error) {
         await cluster.stop();
@@ -124,7 +126,8 @@ export class LocalCluster {
   async addNode(): Promise<LocalNode> {
     const [port] = await findFreePorts(1);
     if (port === undefined) throw failed('Cannot add a local node: no free port found');
-    const member = { id: newId(), port, shardIndex: this.#nodes.length };
+    const shardId = this.#server.hasShardIds ? newId() : undefined;
+    const member = { id: newId(), port, shardIndex: this.#nodes.length, shardId };
     const node = this.#create(member, [member]);
     await node.start();
     const others = this.#nodes.filter((other) => other !== node && other.isRunning);
@@ -166,7 +169,7 @@ export class LocalCluster {
       port: member.port,
       role: member.masterId === undefined ? 'master' : 'replica',
       shardIndex: member.shardIndex,
-      server: this.#server,
+      server: this.#server.path,
       folder: join(this.#folder, String(member.port)),
       config: this.#config,
       tls: this.#tls,
@@ -191,10 +194,12 @@ function configOf(options: LocalClusterOptions): Readonly<Record<string, string>
   };
 }
 
-async function planMembers({ masters = 3, replicas = 1 }: LocalClusterOptions): Promise<Member[]> {
+async function planMembers(options: LocalClusterOptions, { hasShardIds }: LocalServer): Promise<Member[]> {
+  const { masters = 3, replicas = 1 } = options;
   const ports = await findFreePorts(masters * (1 + replicas));
   if (ports.length < masters * (1 + replicas))
     throw failed('Cannot start a local cluster: not enough free ports found');
+  const shardIds = Array.from({ length: hasShardIds ? masters : 0 }, newId);
   const members: Member[] = [];
   for (const [index, port] of ports.entries()) {
     const shardIndex = index % masters;
@@ -203,6 +208,7 @@ async function planMembers({ masters = 3, replicas = 1 }: LocalClusterOptions): 
       id: newId(),
       port,
       shardIndex,
+      shardId: shardIds[shardIndex],
       masterId: isMaster ? undefined : members[shardIndex]?.id,
       slots: isMaster ? slotsOfShard(shardIndex, masters) : undefined,
     });
@@ -217,11 +223,12 @@ function slotsOfShard(index: number, count: number): readonly [number, number] {
 
 /** A nodes.conf: the cluster as `self` shall see it (the format of CLUSTER NODES). */
 function clusterStateOf(self: Member, members: readonly Member[]): string {
-  const lines = members.map(({ id, port, shardIndex, masterId, slots }) => {
+  const lines = members.map(({ id, port, shardIndex, shardId, masterId, slots }) => {
     const flags = `${id === self.id ? 'myself,' : ''}${masterId === undefined ? 'master' : 'slave'}`;
     const epoch = slots === undefined && masterId === undefined ? 0 : shardIndex + 1;
     const range = slots === undefined ? '' : ` ${slots[0]}-${slots[1]}`;
-    return `${id} 127.0.0.1:${port}@${port + BUS_OFFSET} ${flags} ${masterId ?? '-'} 0 0 ${epoch} connected${range}\n`;
+    const shard = shardId === undefined ? '' : `,,shard-id=${shardId}`;
+    return `${id} 127.0.0.1:${port}@${port + BUS_OFFSET}${shard} ${flags} ${masterId ?? '-'} 0 0 ${epoch} connected${range}\n`;
   });
   const newestEpoch = members.filter(({ slots }) => slots !== undefined).length;
   return `${lines.join('')}vars currentEpoch ${newestEpoch} lastVoteEpoch 0\n`;
@@ -246,27 +253,6 @@ async function cluster(client: Redis, subcommand: string): Promise<string> {
 
 function newId(): string {
   return randomBytes(20).toString('hex');
-}
-
-function findServer(): string {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-    for (const server of SERVERS.map((name) => join(folder, name))) {
-      if (isExecutable(server)) return server;
-    }
-  }
-  throw new OperatorError(
-    'EVALGATE_NO_SERVER_BINARY',
-    'Cannot start a local cluster: neither redis-server nor valkey-server is on PATH: install one, for example "apt-get install redis-server" or "brew install redis"',
-  );
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Where a cluster will live, and who cleans up there. */

@@ -22,11 +22,22 @@ export interface PlanningOptions {
   readonly log: Logger;
 }
 
+export interface ServerName {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Of a decoded HELLO in RESP2: `server`, `redis`, `version`, `7.0.15`, … */
+function serverNamed(greeting: unknown): ServerName | undefined {
+  const [, name, , version] = Array.isArray(greeting) ? greeting : [];
+  return typeof name === 'string' && typeof version === 'string' ? { name, version } : undefined;
+}
+
 export class Planning {
   planner: Planner;
   checks: ScriptChecks;
-  /** `redis_version` of the cluster; before it was asked, that of the shipped command table. */
-  serverVersion = '7.0.0';
+  /** What the cluster's HELLO says (Valkey from 8 on calls itself so); before it was asked, as the shipped command table. */
+  server: ServerName = { name: 'redis', version: '7.0.0' };
   readonly #options: PlanningOptions;
   #config: Config;
   /** The COMMAND reply that the planner was made from. */
@@ -62,9 +73,9 @@ export class Planning {
     for (const { primary } of topology.shards) {
       try {
         const reply = await clients.call(primary, 'COMMAND');
-        const info = String(await clients.call(primary, 'INFO', 'server'));
+        const greeting = await clients.call(primary, 'HELLO', '2');
         if (isStale()) return;
-        this.serverVersion = /^redis_version:(\S+)/m.exec(info)?.[1] ?? this.serverVersion;
+        this.server = serverNamed(greeting) ?? this.server;
         this.#useCommands(reply);
         return;
       } catch (error) {

@@ -42,7 +42,7 @@ import { ControlClients } from './control-clients.ts';
 import { parseHostPort } from './host-port.ts';
 import { NodeCare } from './node-care.ts';
 import { PeerLog } from './peer-log.ts';
-import { Planning } from './planning.ts';
+import { Planning, type ServerName } from './planning.ts';
 import { assertRoomFor, changeOf, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
@@ -334,8 +334,8 @@ export class ProxyServer implements AdminSource, AdminHost {
     return this.planning.planner;
   }
 
-  get serverVersion(): string {
-    return this.planning.serverVersion;
+  get server(): ServerName {
+    return this.planning.server;
   }
 
   get announced(): ListenAddress | undefined {

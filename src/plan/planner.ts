@@ -39,6 +39,7 @@ const MULTI: Plan = { kind: 'transaction', action: 'multi', slot: ANY_SLOT };
 const EXEC: Plan = { kind: 'transaction', action: 'exec', slot: ANY_SLOT };
 const DISCARD: Plan = { kind: 'transaction', action: 'discard', slot: ANY_SLOT };
 const UNWATCH: Plan = { kind: 'transaction', action: 'unwatch', slot: ANY_SLOT };
+const REFUSE_SELECT = refuse(REDIS.select);
 const REFUSE_CROSS_SLOT = refuse(REDIS.crossSlot);
 const REFUSE_DEBUG = refuse(TAIR.scriptDebug);
 
@@ -95,7 +96,9 @@ export class Planner {
     const { bytes } = request;
     const command = this.table.find(bytes, request.argStart(0), request.argEnd(0));
     if (command?.subcommands === undefined || request.argc < 2) return command;
-    return command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command);
+    return (
+      command.subcommands.find(bytes, request.argStart(1), request.argEnd(1)) ?? unknownSubcommand(command, request)
+    );
   }
 
   /** What a script may do for a read-only account. */
@@ -155,6 +158,8 @@ export class Planner {
         return { kind: 'local', command };
       case 'slot_number':
         return forwardTo(slotNamedBy(request));
+      case 'select':
+        return namesOtherDatabase(request) ? REFUSE_SELECT : forwardTo(ANY_SLOT);
       case 'unsupported':
         return refusal(command, request);
       default:
@@ -263,8 +268,10 @@ export class Planner {
 }
 
 /** A container whose subcommand is unknown: the container's own facts, no arity, so that the node answers. */
-function unknownSubcommand(container: Command): Command | undefined {
-  return container.handling === 'unsupported' ? container : undefined;
+function unknownSubcommand(container: Command, { argc }: Request): Command | undefined {
+  if (container.handling === 'unsupported') return container;
+  // Before 7.0 containers have keys, and a node that does not own them redirects before it looks at the subcommand.
+  return container.hasKeys && argc > container.soleKeyIndex ? container : undefined;
 }
 
 function broadcast(command: Command): Plan {
@@ -285,6 +292,12 @@ function refusal(command: Command, request: Request): Plan {
 function slotNamedBy(request: Request): number {
   const slot = request.integerAt(2);
   return slot >= 0 && slot < SLOT_COUNT ? slot : ANY_SLOT;
+}
+
+/** Whether SELECT is for a database other than 0; what is no number is the node's to judge. */
+function namesOtherDatabase(request: Request): boolean {
+  const index = request.argText(1);
+  return index !== '0' && /^[-+]?\d+$/.test(index);
 }
 
 function refuse(text: string): Plan {

@@ -10,6 +10,7 @@ const BAD_LUA = 'ERR bad lua script for redis cluster, ';
 export const REDIS = {
   arity: (command: string) => `ERR wrong number of arguments for '${command}' command`,
   crossSlot: "CROSSSLOT Keys in request don't hash to the same slot",
+  select: 'ERR SELECT is not allowed in cluster mode',
   notAnInteger: 'ERR value is not an integer or out of range',
   tooManyKeys: "ERR Number of keys can't be greater than number of args",
   negativeKeys: "ERR Number of keys can't be negative",

@@ -66,6 +66,8 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
       client.isNoTouch = isOn;
     }),
   reply: setReplies,
+  // What a client can do, so that a server may ask it to: evalgate never asks.
+  capa: () => OK,
   getredir: () => encodeInteger(-1),
   trackinginfo: ({ client: { protocol } }) =>
     encodeMap(protocol, [

@@ -98,8 +98,8 @@ function greet(session: Session, { protocol, name }: Greeting): Buffer {
   if (name !== undefined) setName(session, name);
   goOnAs(session, access.identity.access(protocol));
   return encodeMap(protocol, [
-    [encodeBulk('server'), encodeBulk('redis')],
-    [encodeBulk('version'), encodeBulk(runtime.serverVersion)],
+    [encodeBulk('server'), encodeBulk(runtime.server.name)],
+    [encodeBulk('version'), encodeBulk(runtime.server.version)],
     [encodeBulk('proto'), encodeInteger(protocol)],
     [encodeBulk('id'), encodeInteger(client.id)],
     [encodeBulk('mode'), encodeBulk('cluster')],

@@ -83,8 +83,8 @@ export interface Runtime {
   /** Slots that are read from their primaries only. */
   readonly movingSlots: MovingSlots;
   readonly readFrom: 'primary' | 'replica' | 'prefer_replica';
-  /** What HELLO tells: the version of the servers behind. */
-  readonly serverVersion: string;
+  /** What HELLO tells of the servers behind. */
+  readonly server: { readonly name: string; readonly version: string };
   /** The address that CLUSTER SLOTS and the like show; undefined: the one that the client connected to. */
   readonly announced: { readonly host: string; readonly port: number } | undefined;
   /** The node that a redirect names, if it is part of the topology in force. */

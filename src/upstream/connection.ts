@@ -214,7 +214,10 @@ export class Connection implements Flushable {
 
   /** Writes the handshake, past the outbox, which waits for its answers. */
   #begin(): void {
-    const bytes = this.#handshake.begin();
+    this.#sayOn(this.#handshake.begin());
+  }
+
+  #sayOn(bytes: Buffer): void {
     if (bytes.length > 0) this.#socket.write(bytes);
     if (this.#handshake.isDone) this.#becomeReady();
   }
@@ -285,7 +288,7 @@ export class Connection implements Flushable {
     if (this.#handshake.isDone) return false;
     const problem = this.#handshake.onReply(reply);
     if (problem !== undefined) this.#failHandshake(problem);
-    else if (this.#handshake.isDone) this.#becomeReady();
+    else this.#sayOn(this.#handshake.goOn());
     return true;
   }
 

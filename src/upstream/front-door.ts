@@ -3,8 +3,12 @@
  * Asked over connections that are nobody's and carry nothing else, so a wrong password touches no other client.
  *
  *     knock ─▶ PING on a new connection      ─▶ +PONG: anybody may come in    -NOAUTH …: nobody may
- *     login ─▶ AUTH … of many clients on one connection, each with a reply of its own
+ *     login ─▶ AUTH … of many clients, one behind the other on a few connections
+ *
+ * An AUTH is sent when the one before it is answered: servers from 7.2 on give a wrong password no reply at all while
+ * other replies have not left (`addAuthErrReply` in acl.c), and every client behind would get the answer to another.
  */
+import { RingQueue } from '../base/ring-queue.ts';
 import type { Node } from '../cluster/topology.ts';
 import { encodeCommand } from '../resp/encode.ts';
 import type { Identities } from './access.ts';
@@ -16,11 +20,26 @@ import type { Upstream } from './upstream.ts';
 const PATIENCE_MS = 2000;
 const PING = encodeCommand('PING');
 
+/** Connections to one node for logins, at most. */
+const DOORMEN = 8;
+
+interface Login {
+  readonly auth: Buffer;
+  readonly settle: (reply: Buffer | undefined) => void;
+}
+
+/** Those who want to log in at one node, oldest first, and how many connections serve them. */
+interface Line {
+  readonly waiting: RingQueue<Login>;
+  servingCount: number;
+}
+
 export class FrontDoor {
   readonly #upstream: Upstream;
   readonly #identities: Identities;
-  /** The connection of each node on which logins are under way. */
-  readonly #logins = new Map<string, Connection>();
+  /** By address. */
+  readonly #lines = new Map<string, Line>();
+  readonly #serving = new Set<Connection>();
 
   constructor(upstream: Upstream, identities: Identities) {
     this.#upstream = upstream;
@@ -36,18 +55,46 @@ export class FrontDoor {
   }
 
   /** The reply to an AUTH request; undefined when the node cannot be reached. */
-  async login(node: Node, auth: Buffer): Promise<Buffer | undefined> {
-    let connection = this.#logins.get(node.address);
-    if (connection === undefined || connection.state === 'closed') {
-      connection = this.#open(node);
-      this.#logins.set(node.address, connection);
+  login(node: Node, auth: Buffer): Promise<Buffer | undefined> {
+    return new Promise((settle) => {
+      const line = this.#lineTo(node.address);
+      line.waiting.push({ auth, settle });
+      if (line.servingCount < DOORMEN) void this.#serve(line, node);
+    });
+  }
+
+  #lineTo(address: string): Line {
+    const known = this.#lines.get(address);
+    if (known !== undefined) return known;
+    const line = { waiting: new RingQueue<Login>(), servingCount: 0 };
+    this.#lines.set(address, line);
+    return line;
+  }
+
+  /** Serves the line until nobody waits. */
+  async #serve(line: Line, node: Node): Promise<void> {
+    line.servingCount++;
+    const connection = this.#open(node);
+    this.#serving.add(connection);
+    let isThere = true;
+    while (isThere && connection.state !== 'closed') {
+      const login = line.waiting.shift();
+      if (login === undefined) break;
+      const reply = await ask(connection, login.auth);
+      login.settle(reply);
+      isThere = reply !== undefined;
     }
-    const reply = await ask(connection, auth);
-    if (connection.unansweredCount === 0) {
-      if (this.#logins.get(node.address) === connection) this.#logins.delete(node.address);
-      connection.destroy('lost', 'no longer needed');
-    }
-    return reply;
+    this.#serving.delete(connection);
+    connection.destroy('lost', 'no longer needed');
+    line.servingCount--;
+    if (isThere && line.waiting.length > 0) void this.#serve(line, node);
+    else if (line.servingCount === 0) this.#dismiss(line, node);
+  }
+
+  /** Nobody waits for a node that cannot be reached: the next one may answer. */
+  #dismiss(line: Line, node: Node): void {
+    this.#lines.delete(node.address);
+    for (let login = line.waiting.shift(); login !== undefined; login = line.waiting.shift()) login.settle(undefined);
   }
 
   #open(node: Node): Connection {
@@ -55,7 +102,7 @@ export class FrontDoor {
   }
 
   close(): void {
-    for (const connection of this.#logins.values()) connection.destroy('lost', 'evalgate stops');
+    for (const connection of this.#serving) connection.destroy('lost', 'evalgate stops');
   }
 }
 

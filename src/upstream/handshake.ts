@@ -26,6 +26,7 @@ export interface HandshakeProblem {
   readonly text: string;
 }
 
+const NOTHING = Buffer.alloc(0);
 const INFO = encodeCommand('INFO', 'server');
 const ASK_NOSCRIPT = encodeCommand('EVALSHA', IMPOSSIBLE_SHA, '0');
 const FLUSH = encodeCommand('SCRIPT', 'FLUSH');
@@ -35,25 +36,42 @@ const RESET: Step = { request: encodeCommand('RESET'), onReply: resetProblem };
 export class Handshake {
   readonly #pool: Pool;
   #steps: Step[] = [];
+  /** What follows when all steps are answered. */
+  #later: Step[] = [];
 
   constructor(pool: Pool) {
     this.#pool = pool;
   }
 
   get isDone(): boolean {
-    return this.#steps.length === 0;
+    return this.#steps.length === 0 && this.#later.length === 0;
   }
 
   /** The bytes to send; as many replies are then expected as there are requests in them. */
   begin(): Buffer {
-    this.#steps = this.#plan();
-    return Buffer.concat(this.#steps.map((step) => step.request));
+    return this.#say(this.#plan());
   }
 
-  /** As `begin`, for a connection that was used. */
+  /** As `begin`, for a connection that was used: RESET, and what `goOn` gives when that is answered. */
   renew(): Buffer {
-    this.#steps = [RESET, ...this.#plan()];
-    return Buffer.concat(this.#steps.map((step) => step.request));
+    this.#later = this.#plan();
+    return this.#say([RESET]);
+  }
+
+  /**
+   * What is to be sent when nothing is unanswered; empty: nothing. Not in one write with RESET: servers from 7.2 on
+   * refuse a login without a word while the reply before it has not left (`addAuthErrReply` in acl.c).
+   */
+  goOn(): Buffer {
+    if (this.#steps.length > 0) return NOTHING;
+    const steps = this.#later;
+    this.#later = [];
+    return this.#say(steps);
+  }
+
+  #say(steps: Step[]): Buffer {
+    this.#steps = steps;
+    return Buffer.concat(steps.map((step) => step.request));
   }
 
   /** Takes the next reply (one whole frame); says what is wrong with it, if it ends the connection. */

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { specsFromReply } from '../../src/command/from-reply.ts';
 import { GENERATED } from '../../src/command/generated.ts';
+import { KeyPositions, keyPositions } from '../../src/command/key-positions.ts';
 import type { CommandSpec } from '../../src/command/spec.ts';
 import { SHIPPED_TABLE, tableFromReply } from '../../src/command/table.ts';
+import { requestOf } from '../support/request.ts';
 
 function keySpec(flags: unknown, begin: unknown, find: unknown): unknown {
   return ['flags', flags, 'begin_search', begin, 'find_keys', find];
@@ -129,6 +131,8 @@ describe('tableFromReply', () => {
     ['xread', -4, ['readonly', 'movablekeys'], 0, 0, 0],
     ['config', -2, ['admin'], 0, 0, 0],
     ['dbsize', 1, ['readonly', 'fast'], 0, 0, 0],
+    ['object', -2, ['readonly'], 2, 2, 1],
+    ['stralgo', -2, ['readonly', 'movablekeys'], 0, 0, 0],
     ['mymodule.get', 3, ['readonly'], 2, 2, 1],
     ['mymodule.pairs', -3, ['write'], 1, -1, 2],
     ['mymodule.last', -3, ['write'], 2, -2, 1],
@@ -149,6 +153,32 @@ describe('tableFromReply', () => {
     }
     assert.equal(table.findByName('mset')?.handling, 'split');
     assert.equal(table.findByName('dbsize')?.spec.responsePolicy, 'agg_sum');
+  });
+
+  it('knows QUIT, which 6.2 does without calling it a command', () => {
+    assert.equal(table.findByName('quit')?.handling, 'local');
+  });
+
+  it('finds the key of OBJECT with an unknown subcommand, which 6.2 redirects', () => {
+    assert.equal(table.findByName('object')?.soleKeyIndex, 2);
+    assert.equal(table.findByName('object|encoding')?.soleKeyIndex, 2);
+    assert.equal(table.findByName('object|help')?.hasKeys, false);
+  });
+
+  it('finds the keys of STRALGO, which only 6.2 has', () => {
+    const { spec } = table.findByName('stralgo') ?? {};
+    assert.ok(spec);
+    const keys: [request: string, keys: string][] = [
+      ['STRALGO LCS KEYS a b', '3,4'],
+      ['STRALGO LCS LEN KEYS a b IDX', '4,5'],
+      ['STRALGO LCS STRINGS keys b', ''],
+      ['STRALGO LCS', ''],
+    ];
+    const out = new KeyPositions();
+    for (const [request, wanted] of keys) {
+      keyPositions(spec, requestOf(...request.split(' ')), out);
+      assert.equal(Array.from({ length: out.count }, (_, i) => out.at(i)).join(), wanted, request);
+    }
   });
 
   /** Arity and flags are the live server's. */

@@ -7,6 +7,7 @@ import { decodeReply } from '../../src/resp/decode.ts';
 import { plainRedis } from '../support/plain-redis.ts';
 import { Random } from '../support/random.ts';
 import { requestOf } from '../support/request.ts';
+import { SERVER } from '../support/versions.ts';
 
 function commandOf(args: readonly string[]): Command {
   const [name = '', sub = ''] = args;
@@ -143,6 +144,10 @@ function generated(command: Command, random: Random): string[][] {
 describe('keyPositions and a real server', () => {
   const redis = plainRedis();
 
+  /** It lacks a few commands, and gives some keys in another order. */
+  const isOld = SERVER.version < 7;
+  const inOrder = (keys: readonly string[]) => (isOld ? [...keys].sort() : keys);
+
   async function serverKeys(requests: readonly string[][]): Promise<unknown[]> {
     const client = await redis.connect();
     const replies = await client.pipeline(requests.map((args) => ['COMMAND', 'GETKEYS', ...args]));
@@ -163,7 +168,7 @@ describe('keyPositions and a real server', () => {
       const answer = answers[i];
       const own = keysOf(args) ?? [];
       // What the server refuses is its syntax error to tell; only where there are keys we must agree.
-      if (!(answer instanceof Error)) assert.deepEqual(own, answer, args.join(' '));
+      if (!(answer instanceof Error)) assert.deepEqual(inOrder(own), inOrder(answer as string[]), args.join(' '));
     });
     const refused = answers.filter((answer) => answer instanceof Error).length;
     assert.ok(refused < requests.length / 4, `${refused} of ${requests.length} refused`);
@@ -176,9 +181,10 @@ describe('keyPositions and a real server', () => {
     requests.forEach((args, i) => {
       const answer = answers[i];
       const own = keysOf(args) ?? [];
+      if (isOld && String(answer).includes('Invalid command specified')) return;
       if (answer instanceof Error)
         assert.deepEqual(own, own.length === 0 ? [] : answer, `${args.join(' ')}: ${answer.message}`);
-      else assert.deepEqual(own, answer, args.join(' '));
+      else assert.deepEqual(inOrder(own), inOrder(answer as string[]), args.join(' '));
     });
   });
 });

@@ -9,6 +9,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type Argument, encodeCommand, RawClient } from '../support/client.ts';
 import { tagInSlot, waitFor } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
+import { SERVER } from '../support/versions.ts';
 
 /** The fields of a line of CLIENT LIST. */
 function fieldsOf(line: string): Record<string, string> {
@@ -60,7 +61,12 @@ describe('CLIENT', () => {
     await waitFor('all clients are gone', () => gateway.proxy.clients.size === 0);
   });
 
-  describe('says what a node says', () => {
+  // evalgate speaks as 7.0 does; 6.2 has other words for most of it, Valkey 9 for some.
+  const isOld = SERVER.version < 7;
+  const otherWords = isOld ? '6.2 has other words' : false;
+  const ofValkey9 =
+    SERVER.isValkey && SERVER.version >= 9 ? /^(LIST ID|KILL ID x|PAUSE 1 write x|UNBLOCK 1 error x)/ : /^$/;
+  describe('says what a node says', { skip: otherWords }, () => {
     const same = [
       ...['LIST BOGUS', 'LIST BOGUS x', 'LIST TYPE', 'LIST TYPE bogus', 'LIST TYPE slave', 'LIST TYPE master'],
       ...['LIST TYPE replica', 'LIST TYPE pubsub', 'LIST TYPE normal x', 'LIST ID', 'LIST ID x', 'LIST ID 0 -1'],
@@ -74,7 +80,7 @@ describe('CLIENT', () => {
       ...['UNBLOCK -5 timeout', 'UNBLOCK 1 error x', 'BOGUS', 'bogus x', 'HELP', 'GETNAME', 'SETNAME x', 'GETNAME x'],
     ];
     for (const command of same) {
-      it(`to CLIENT ${command}`, async () => {
+      it(`to CLIENT ${command}`, { skip: ofValkey9.test(command) ? 'Valkey 9 has other words' : false }, async () => {
         const node = await connect(gateway.cluster.nodes[0]?.port);
         const words = ['CLIENT', ...command.split(' ')];
         assert.equal(await client.text(...words), await node.text(...words));
@@ -90,7 +96,14 @@ describe('CLIENT', () => {
     it('has the fields of a node, in its order', async () => {
       const node = await connect(gateway.cluster.nodes[0]?.port);
       const names = Object.keys(await info(client));
-      assert.deepEqual(names.slice(0, -2), Object.keys(await info(node)));
+      const ofNode = Object.keys(await info(node));
+      const shared = ofNode.filter((name) => names.includes(name));
+      assert.deepEqual(
+        names.filter((name) => ofNode.includes(name)),
+        shared,
+      );
+      // 6.2 lacks seven of ours, 7.0 none but the last two; newer servers have some of their own.
+      assert.ok(shared.length >= names.length - 7, shared.join());
       assert.deepEqual(names.slice(-2), ['lib-name', 'lib-ver']);
     });
 

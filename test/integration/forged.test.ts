@@ -9,12 +9,15 @@ import { after, before, describe, it } from 'node:test';
 import { type Argument, RawClient } from '../support/client.ts';
 import { slotOfKey, tagInSlot } from '../support/cluster.ts';
 import { Gateway } from '../support/gateway.ts';
+import { NOSCRIPT } from '../support/versions.ts';
 
 const SLOT = 1234;
 const TAG = tagInSlot(SLOT);
 const COUNTER = `${TAG}runs`;
-const REDIS_NOSCRIPT = 'NOSCRIPT No matching script. Please use EVAL.';
-const VALKEY_NOSCRIPT = 'NOSCRIPT No matching script.';
+const NODE_NOSCRIPT = NOSCRIPT.slice(1, -2);
+const OTHER_NOSCRIPT = NODE_NOSCRIPT.endsWith('EVAL.')
+  ? 'NOSCRIPT No matching script.'
+  : 'NOSCRIPT No matching script. Please use EVAL.';
 const LIBRARY = `#!lua name=forger
 local runs = 0
 redis.register_function('forge', function(keys, args)
@@ -44,7 +47,7 @@ const FORGERIES: Readonly<Record<string, (stranger: string, member: string, owne
   READONLY: () => "READONLY You can't write against a read only replica.",
   MASTERDOWN: () => "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
   BUSY: () => 'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
-  'NOSCRIPT of Valkey': () => VALKEY_NOSCRIPT,
+  'NOSCRIPT of other servers': () => OTHER_NOSCRIPT,
 };
 
 describe('a forged refusal', () => {
@@ -137,20 +140,20 @@ describe('a forged refusal', () => {
   }
 
   it("the node's own NOSCRIPT, in the body: delivered and run once, however it is called", async () => {
-    const body = newBody(`redis.call('INCR', KEYS[1]) return redis.error_reply('${REDIS_NOSCRIPT}')`);
-    await expectOnceEach(REDIS_NOSCRIPT, Array(5).fill(['EVAL', body, 1, COUNTER]));
+    const body = newBody(`redis.call('INCR', KEYS[1]) return redis.error_reply('${NODE_NOSCRIPT}')`);
+    await expectOnceEach(NODE_NOSCRIPT, Array(5).fill(['EVAL', body, 1, COUNTER]));
     const sha = await shaOf(body);
-    await expectOnceEach(REDIS_NOSCRIPT, Array(5).fill(['EVALSHA', sha, 1, COUNTER]));
-    await expectOnceEach(REDIS_NOSCRIPT, Array(2).fill(['FCALL', 'forge', 1, COUNTER, REDIS_NOSCRIPT]));
+    await expectOnceEach(NODE_NOSCRIPT, Array(5).fill(['EVALSHA', sha, 1, COUNTER]));
+    await expectOnceEach(NODE_NOSCRIPT, Array(2).fill(['FCALL', 'forge', 1, COUNTER, NODE_NOSCRIPT]));
   });
 
   it("the node's own NOSCRIPT, from an argument of a new script: delivered and run once", async () => {
     const body = newBody("redis.call('INCR', KEYS[1]) return {err = ARGV[1]}");
-    await expectOnceEach(REDIS_NOSCRIPT, [['EVAL', body, 1, COUNTER, REDIS_NOSCRIPT]]);
-    await expectOnceEach(REDIS_NOSCRIPT, Array(5).fill(['EVAL', body, 1, COUNTER, REDIS_NOSCRIPT]));
+    await expectOnceEach(NODE_NOSCRIPT, [['EVAL', body, 1, COUNTER, NODE_NOSCRIPT]]);
+    await expectOnceEach(NODE_NOSCRIPT, Array(5).fill(['EVAL', body, 1, COUNTER, NODE_NOSCRIPT]));
     const loaded = await shaOf(newBody("redis.call('INCR', KEYS[1]) return {err = ARGV[1]}"));
-    await expectOnceEach(REDIS_NOSCRIPT, [['EVALSHA', loaded, 1, COUNTER, REDIS_NOSCRIPT]]);
-    await expectOnceEach(REDIS_NOSCRIPT, Array(5).fill(['EVALSHA', loaded, 1, COUNTER, REDIS_NOSCRIPT]));
+    await expectOnceEach(NODE_NOSCRIPT, [['EVALSHA', loaded, 1, COUNTER, NODE_NOSCRIPT]]);
+    await expectOnceEach(NODE_NOSCRIPT, Array(5).fill(['EVALSHA', loaded, 1, COUNTER, NODE_NOSCRIPT]));
   });
 
   for (const command of ['EVAL', 'EVALSHA']) {
@@ -158,19 +161,19 @@ describe('a forged refusal', () => {
       const body = newBody("redis.call('INCR', KEYS[1]) return ARGV[1] == '' and 1 or {err = ARGV[1]}");
       const name = command === 'EVAL' ? body : await shaOf(body);
       await client.command('DEL', COUNTER);
-      const forged = [command, name, 1, COUNTER, REDIS_NOSCRIPT];
+      const forged = [command, name, 1, COUNTER, NODE_NOSCRIPT];
       const runs = async () => Number((await client.text('GET', COUNTER)).split('\r\n')[1]);
       assert.equal(await client.text(command, name, 1, COUNTER, ''), ':1\r\n');
       assert.equal(await client.text(command, name, 1, COUNTER, ''), ':1\r\n');
       assert.equal(await runs(), 2);
-      assert.equal(await client.text(...forged), `-${REDIS_NOSCRIPT}\r\n`);
+      assert.equal(await client.text(...forged), `-${NODE_NOSCRIPT}\r\n`);
       assert.equal(await runs(), 4, 'run a second time');
       for (let i = 1; i <= 5; i++) {
-        assert.equal(await client.text(...forged), `-${REDIS_NOSCRIPT}\r\n`);
+        assert.equal(await client.text(...forged), `-${NODE_NOSCRIPT}\r\n`);
         assert.equal(await runs(), 4 + i, 'from now on once');
       }
       const other = await RawClient.connect(gateway.port);
-      assert.equal(await other.text(...forged), `-${REDIS_NOSCRIPT}\r\n`);
+      assert.equal(await other.text(...forged), `-${NODE_NOSCRIPT}\r\n`);
       assert.equal(await runs(), 10);
       other.close();
     });

@@ -24,7 +24,7 @@ describe('functions', () => {
   const text = (...args: Argument[]) => stand.text(...args);
 
   before(async () => {
-    const config = { 'busy-reply-threshold': '50' };
+    const config = { 'lua-time-limit': '50' };
     cluster = await LocalCluster.start({ replicas: 0, nodeTimeoutMs: 30_000, config });
     masters = cluster.masters;
   });

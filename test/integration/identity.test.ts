@@ -10,12 +10,12 @@ import { type Argument, RawClient } from '../support/client.ts';
 import { tagInSlot, waitFor } from '../support/cluster.ts';
 import { startProxy } from '../support/gateway.ts';
 import { bulk, error, shaOf } from '../support/stand.ts';
+import { NO_PERMISSION_FOR, NOSCRIPT, noPermissionTo } from '../support/versions.ts';
 
 const [K1, K2, K3] = [100, 6000, 12_000].map((slot) => `${tagInSlot(slot)}k`) as [string, string, string];
 const KEYS = [K1, K2, K3];
 const OK = '+OK\r\n';
 const QUEUED = '+QUEUED\r\n';
-const NOSCRIPT = error('NOSCRIPT No matching script. Please use EVAL.');
 const WRONGPASS = error('WRONGPASS invalid username-password pair or user is disabled.');
 
 describe('identity', () => {
@@ -68,10 +68,9 @@ describe('identity', () => {
       assert.equal(await client.text('ACL', 'WHOAMI'), bulk('alice'));
       assert.match(await client.text('HELLO', 3, 'AUTH', 'reader', 'pw'), /^%7/);
       assert.equal(await client.text('GET', K1), '_\r\n');
-      const denied = /^-NOPERM this user has no permissions to access one of the keys used as arguments/;
-      assert.match(await client.text('GET', K2), denied);
-      assert.match(await client.text('MGET', K1, K2), denied);
-      assert.match(await client.text('SET', K1, 'v'), /^-NOPERM this user has no permissions to run the 'set' command/);
+      assert.match(await client.text('GET', K2), NO_PERMISSION_FOR);
+      assert.match(await client.text('MGET', K1, K2), NO_PERMISSION_FOR);
+      assert.match(await client.text('SET', K1, 'v'), noPermissionTo('set'));
       assert.equal(await client.text('RESET'), '+RESET\r\n');
       assert.equal(await client.text('ACL', 'WHOAMI'), bulk('default'));
     });
@@ -122,7 +121,7 @@ describe('identity', () => {
       ]);
       const replies = (await client.pipeline(rounds.flat())).map(String);
       const denied = replies[2] ?? '';
-      assert.match(denied, /^-NOPERM this user has no permissions to run the 'set' command/);
+      assert.match(denied, noPermissionTo('set'));
       assert.deepEqual(
         replies,
         rounds.flatMap((_, i) => [OK, OK, denied, bulk(String(i)), OK]),
@@ -210,8 +209,8 @@ describe('identity', () => {
       it(`${args.join(' ')} is for those whom the nodes let`, async () => {
         const bystander = await connect();
         const narrow = await logIn('narrow');
-        const denied = error(`NOPERM this user has no permissions to run the '${name}' command`);
-        assert.equal(await narrow.text(...args), denied);
+        const denied = await narrow.text(...args);
+        assert.match(denied, noPermissionTo(name));
         const replies = await narrow.pipeline([args, ['GET', `${K1}none`], args]);
         assert.deepEqual(replies.map(String), [denied, '$-1\r\n', denied]);
         assert.equal(await bystander.text('PING'), '+PONG\r\n', 'it lives');
@@ -260,10 +259,7 @@ describe('identity', () => {
       const replies = await client.pipeline(Array.from({ length: 20 }, () => ['EVAL', body, 1, K1]));
       assert.deepEqual(new Set(replies.map(String)), new Set([isMine(K1, body)]));
       assert.equal(await client.text('EVAL_RO', body, 1, K1), isMine(K1, body));
-      assert.match(
-        await client.text('EVALSHA', shaOf(body), 1, K1),
-        /^-NOPERM this user has no permissions to run the 'evalsha' command/,
-      );
+      assert.match(await client.text('EVALSHA', shaOf(body), 1, K1), noPermissionTo('evalsha'));
     });
 
     it('scripts of a user who may only EVALSHA are loaded first, whoever flushed them', async () => {
@@ -283,10 +279,7 @@ describe('identity', () => {
         });
       }
       assert.equal(await client.text('EVALSHA_RO', shaOf(body), 1, K1), isMine(K1, body));
-      assert.match(
-        await client.text('EVAL', body, 1, K1),
-        /^-NOPERM this user has no permissions to run the 'eval' command/,
-      );
+      assert.match(await client.text('EVAL', body, 1, K1), noPermissionTo('eval'));
     });
 
     it('what such a user was not allowed to EVAL is not kept, and not loaded for it', async () => {
@@ -299,8 +292,8 @@ describe('identity', () => {
         ['EVALSHA', shaOf(body), 1, K2],
       ]);
       assert.deepEqual(
-        replies.map((reply) => reply.toString().slice(0, 9)),
-        ['-NOPERM t', '-NOSCRIPT', '-NOPERM t', '-NOSCRIPT'],
+        replies.map((reply) => reply.toString().split(' ', 1)[0]),
+        ['-NOPERM', '-NOSCRIPT', '-NOPERM', '-NOSCRIPT'],
       );
       assert.equal(await other.text('EVALSHA', shaOf(body), 1, K1), NOSCRIPT);
       assert.equal(proxy.registry.findBySha(shaOf(body)), undefined);
@@ -431,11 +424,11 @@ describe('identity', () => {
       const client = await logIn('bysha');
       const body = newBody();
       await admin.text('SCRIPT', 'LOAD', body);
-      const denied = (name: string) => error(`NOPERM this user has no permissions to run the 'script|${name}' command`);
-      assert.equal(await client.text('SCRIPT', 'EXISTS', shaOf(body)), denied('exists'));
-      assert.equal(await client.text('SCRIPT', 'LOAD', newBody()), denied('load'));
-      assert.equal(await client.text('SCRIPT', 'KILL'), denied('kill'));
-      assert.equal(await client.text('SCRIPT', 'FLUSH'), denied('flush'));
+      const denied = (name: string) => noPermissionTo(`script|${name}`);
+      assert.match(await client.text('SCRIPT', 'EXISTS', shaOf(body)), denied('exists'));
+      assert.match(await client.text('SCRIPT', 'LOAD', newBody()), denied('load'));
+      assert.match(await client.text('SCRIPT', 'KILL'), denied('kill'));
+      assert.match(await client.text('SCRIPT', 'FLUSH'), denied('flush'));
       assert.ok(proxy.registry.findBySha(shaOf(body)), 'nothing was flushed here');
       assert.equal(await admin.text('SCRIPT', 'EXISTS', shaOf(body)), '*1\r\n:1\r\n');
       const alice = await logIn('alice');

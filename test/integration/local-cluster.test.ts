@@ -25,6 +25,7 @@ import {
   waitUntilAgreed,
   waitUntilReplaced,
 } from '../support/cluster.ts';
+import { hasCommand } from '../support/versions.ts';
 
 const MODULE = new URL('../../src/control/local-cluster.js', import.meta.url).href;
 
@@ -96,6 +97,20 @@ describe('LocalCluster', () => {
       const added = await cluster.addNode();
       assert.equal(await isMaster(added), true);
       assert.equal(cluster.nodes.length, 7);
+    });
+
+    await t.test('knows its shards: SPUBLISH and CLUSTER SHARDS', async (t) => {
+      if (!(await hasCommand(second, 'spublish'))) return t.skip('the server is older than 7.0');
+      for (const node of cluster.nodes.filter(({ isRunning }) => isRunning)) {
+        // An empty master redirects; it must not end.
+        await node
+          .client()
+          .spublish(tagInSlot(8000), 'heard by nobody')
+          .catch(() => {});
+        assert.equal(await node.client().ping(), 'PONG');
+      }
+      const shards = (await second.client().call('CLUSTER', 'SHARDS')) as unknown[];
+      assert.equal(shards.length, 4);
     });
 
     await t.test('leaves nothing behind', async () => {

@@ -7,6 +7,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { LocalCluster, type LocalNode } from '../../src/control/local-cluster.ts';
 import { type Argument, encodeCommand, RawClient } from '../support/client.ts';
 import { tagInSlot, waitFor } from '../support/cluster.ts';
+import { SPIN_LUA } from '../support/spin.ts';
 import { Stand, shaOf } from '../support/stand.ts';
 
 const [K1, K2] = [100, 6000].map((slot) => `${tagInSlot(slot)}k`) as [string, string];
@@ -16,23 +17,14 @@ const KILLED = /^-ERR (Error running script .*)?Script killed by user with (SCRI
 const KILLED_LINE = 'script killed: it ran for longer than scripting.max_run_ms';
 const LEFT_LINE = 'a script runs for longer than scripting.max_run_ms and is left alone';
 /** Runs for ARGV[1] milliseconds. */
-const RUN = `
-  local start = redis.call('TIME')
-  repeat
-    local now = redis.call('TIME')
-    local passed = (now[1] - start[1]) * 1000 + (now[2] - start[2]) / 1000
-  until passed > tonumber(ARGV[1])
+const RUN = `${SPIN_LUA}
+  spin(tonumber(ARGV[1]))
   return redis.call('GET', KEYS[1])`;
 const SPIN = 'while true do end';
 const LIBRARY = `#!lua name=slow
+${SPIN_LUA}
 redis.register_function('spin', function(keys, args)
-  for i = 1, 3 do
-    local start = redis.call('TIME')
-    repeat
-      local now = redis.call('TIME')
-      local passed = (now[1] - start[1]) * 1000 + (now[2] - start[2]) / 1000
-    until passed > tonumber(args[1]) / 3
-  end
+  for i = 1, 3 do spin(tonumber(args[1]) / 3) end
   return 'done'
 end)`;
 
@@ -43,7 +35,7 @@ describe('max_run_ms', () => {
   let others: RawClient[];
 
   before(async () => {
-    const config = { 'busy-reply-threshold': String(THRESHOLD_MS) };
+    const config = { 'lua-time-limit': String(THRESHOLD_MS) };
     cluster = await LocalCluster.start({ replicas: 0, nodeTimeoutMs: 30_000, config });
     [node] = cluster.masters as [LocalNode];
   });
@@ -137,8 +129,8 @@ describe('max_run_ms', () => {
   });
 
   it("never kills another's script when the node's threshold is beyond max_run_ms and ours waits for longer", async (t) => {
-    await node.client().config('SET', 'busy-reply-threshold', '60000');
-    t.after(() => node.client().config('SET', 'busy-reply-threshold', String(THRESHOLD_MS)));
+    await node.client().config('SET', 'lua-time-limit', '60000');
+    t.after(() => node.client().config('SET', 'lua-time-limit', String(THRESHOLD_MS)));
     const running = await theirs('EVAL', RUN, 1, K1, 4 * MAX_RUN_MS);
     const waiting = await ours('EVAL', RUN, 1, K1, 1);
     assert.equal(String(await running.reply()), '$4\r\ndone\r\n');

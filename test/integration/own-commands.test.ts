@@ -81,7 +81,10 @@ describe("a client's own connection", () => {
 
   it('HELLO tells what is there, and takes a name', async () => {
     const reply = await text('HELLO', '2', 'SETNAME', 'greeter');
-    assert.match(reply, /^\*14\r\n\$6\r\nserver\r\n\$5\r\nredis\r\n\$7\r\nversion\r\n\$\d+\r\n\d+\.\d+\.\d+\r\n/);
+    const node = await RawClient.connect(gateway.cluster.nodes[0]?.port ?? 0);
+    const server = (greeting: string) => greeting.split('\r\n').slice(0, 9);
+    assert.deepEqual(server(reply), server(await node.text('HELLO', '2')));
+    node.close();
     assert.match(reply, /\$5\r\nproto\r\n:2\r\n/);
     assert.equal(await text('CLIENT', 'GETNAME'), bulk('greeter'));
     assert.match(await text('HELLO'), /^\*14\r\n/);

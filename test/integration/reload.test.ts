@@ -27,7 +27,7 @@ describe('reload', () => {
   let cluster: LocalCluster;
   let files = 0;
   before(async () => {
-    cluster = await LocalCluster.start({ replicas: 0, config: { 'busy-reply-threshold': '100' } });
+    cluster = await LocalCluster.start({ replicas: 0, config: { 'lua-time-limit': '100' } });
   });
   after(async () => {
     rmSync(folder, { recursive: true });

@@ -38,7 +38,7 @@ describe('RESP3', () => {
     const version = '\\d+\\.\\d+\\.\\d+';
     const rest = '\\$2\\r\\nid\\r\\n:\\d+\\r\\n.*\\$7\\r\\nmodules\\r\\n\\*0\\r\\n';
     const fields = (proto: number) =>
-      `server.*redis.*version\\r\\n\\$\\d+\\r\\n${version}\\r\\n.*proto\\r\\n:${proto}\\r\\n${rest}$`;
+      `server.*(?:redis|valkey).*version\\r\\n\\$\\d+\\r\\n${version}\\r\\n.*proto\\r\\n:${proto}\\r\\n${rest}$`;
     assert.match(await text('HELLO'), new RegExp(`^%7\\r\\n.*${fields(3)}`, 's'));
     assert.match(await text('HELLO 2'), new RegExp(`^\\*14\\r\\n.*${fields(2)}`, 's'));
     assert.match(await text('HELLO'), /^\*14\r\n/);

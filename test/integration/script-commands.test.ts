@@ -9,9 +9,9 @@ import type { LocalNode } from '../../src/control/local-cluster.ts';
 import { type Argument, RawClient } from '../support/client.ts';
 import { freeze, tagInSlot, thaw, waitFor } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
+import { NOSCRIPT } from '../support/versions.ts';
 
 const [K1, K2, K3] = [100, 6000, 12_000].map((slot) => `${tagInSlot(slot)}k`) as [string, string, string];
-const NOSCRIPT = '-NOSCRIPT No matching script. Please use EVAL.\r\n';
 const OK = '+OK\r\n';
 const UNKNOWN = 'f'.repeat(40);
 
@@ -35,7 +35,7 @@ describe('SCRIPT and FUNCTION', () => {
   const text = (...args: Argument[]) => client.text(...args);
 
   before(async () => {
-    const config = { 'busy-reply-threshold': '50' };
+    const config = { 'lua-time-limit': '50' };
     gateway = await Gateway.start({ replicas: 0, nodeTimeoutMs: 30_000, config });
     masters = gateway.cluster.masters;
   });

@@ -10,6 +10,7 @@ import type { ProxyServer } from '../../src/control/proxy.ts';
 import { type Argument, RawClient } from '../support/client.ts';
 import { tagInSlot } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
+import { NOSCRIPT } from '../support/versions.ts';
 
 const COUNT = "return redis.call('INCR', KEYS[1])";
 /** One key on each master. */
@@ -167,7 +168,7 @@ describe('scripts', () => {
       assert.deepEqual(two, one);
       assert.deepEqual(three, one);
       assert.equal(gateway.proxy.registry.findBySha(shaOf(body)), undefined);
-      assert.equal(await text('EVALSHA', shaOf(body), 1, K1), '-NOSCRIPT No matching script. Please use EVAL.\r\n');
+      assert.equal(await text('EVALSHA', shaOf(body), 1, K1), NOSCRIPT);
     });
 
     it("nobody's sha gets the node's own NOSCRIPT", async () => {

@@ -18,13 +18,14 @@ import { encodeCommand, RawClient } from '../support/client.ts';
 import { tagInSlot, waitFor } from '../support/cluster.ts';
 import { Program } from '../support/program.ts';
 import { bulk, shaOf } from '../support/stand.ts';
+import { lacksTls } from '../support/versions.ts';
 
 type Sections = { readonly [K in keyof ConfigInput]?: Partial<ConfigInput[K]> };
 type Line = Record<string, unknown>;
 
 const COUNT = "return redis.call('INCR', KEYS[1])";
 
-describe('TLS', { skip: NO_OPENSSL }, () => {
+describe('TLS', { skip: NO_OPENSSL || lacksTls() }, () => {
   let authority: Authority;
   let stranger: Authority;
   let server: Files;

@@ -24,6 +24,7 @@ import {
 } from '../support/cluster.ts';
 import { Gateway, startProxy } from '../support/gateway.ts';
 import { error, shaOf } from '../support/stand.ts';
+import { isAtLeast } from '../support/versions.ts';
 
 const OK = '+OK\r\n';
 const QUEUED = '+QUEUED\r\n';
@@ -146,8 +147,13 @@ describe('transactions', () => {
       return [atOnce, oneByOne];
     }
 
+    // Valkey 9.1 takes a nested MULTI or WATCH for an error that spoils the transaction, evalgate does not.
+    const spoils = isAtLeast({ redis: Number.POSITIVE_INFINITY, valkey: 9.1 });
     for (const transcript of transcripts) {
-      it(transcript.join(' | '), async () => {
+      const [, nested = ''] = transcript;
+      const skip =
+        spoils && transcript[0] === 'MULTI' && /^(MULTI|WATCH \{)/.test(nested) && 'other words in Valkey 9.1';
+      it(transcript.join(' | '), { skip: skip && nested !== 'MULTI x' ? skip : false }, async () => {
         const owner = await ownerOf(gateway.cluster, slotOfKey(t));
         assert.deepEqual(await record(gateway.port, transcript), await record(owner.port, transcript));
       });
@@ -273,7 +279,7 @@ describe('transactions', () => {
     await waitFor('nothing is left behind', () => dedicatedCount(gateway.proxy) === 0);
     assert.equal(await client.text('EXISTS', `${t}a`), ':0\r\n');
     const list = String(await gateway.cluster.masters[0]?.client().call('CLIENT', 'LIST'));
-    assert.doesNotMatch(list, /multi=[0-9]/);
+    assert.doesNotMatch(list, / flags=\S*x/);
   });
 
   it('a MULTI that the node refuses runs nothing of what follows', async (t) => {

@@ -18,7 +18,7 @@ describe('warming', () => {
   let nextBody = 0;
 
   before(async () => {
-    const config = { 'busy-reply-threshold': '50' };
+    const config = { 'lua-time-limit': '50' };
     gateway = await Gateway.start({ replicas: 1, nodeTimeoutMs: 30_000, config });
     client = await RawClient.connect(gateway.port);
     await waitFor('the proxy knows the replicas', async () => {

@@ -75,6 +75,11 @@ const PLANS: [request: string, plan: string][] = [
   ['PUBSUB HELP', 'any'],
   ['PUBSUB NUMPAT x', 'any'],
   ['TIME', 'any'],
+  ['SELECT 0', 'any'],
+  ['SELECT x', 'any'],
+  ['SELECT 1', '-ERR SELECT is not allowed in cluster mode'],
+  ['SELECT -1', '-ERR SELECT is not allowed in cluster mode'],
+  ['SELECT 01', '-ERR SELECT is not allowed in cluster mode'],
   ['CONFIG GET port', 'any'],
   ['CONFIG', 'any'],
   ['NOSUCH a b', 'any'],
@@ -237,16 +242,34 @@ describe('splitBySlot', () => {
   });
 
   it('forwards what does not fit the key specifications, for the server to say so', () => {
-    const keynum = ['type', 'keynum', 'spec', ['keynumidx', 0, 'firstkey', 1, 'keystep', 1]];
-    const first = ['type', 'range', 'spec', ['lastkey', 1, 'keystep', 1, 'limit', 0]];
+    const upTo = (lastKey: number) => ['type', 'range', 'spec', ['lastkey', lastKey, 'keystep', 1, 'limit', 0]];
     const at = (index: number) => ['type', 'index', 'spec', ['index', index]];
     const keySpecs = [
-      ['flags', ['RO'], 'begin_search', at(1), 'find_keys', first],
-      ['flags', ['RO'], 'begin_search', at(3), 'find_keys', keynum],
+      ['flags', ['RO'], 'begin_search', at(1), 'find_keys', upTo(1)],
+      ['flags', ['RO'], 'begin_search', at(3), 'find_keys', upTo(2)],
     ];
     const row = ['m.n', -4, [], 1, 1, 1, [], ['request_policy:multi_shard'], keySpecs, []];
     const { planner } = plannerOf({ table: tableFromReply([row]) });
     assert.equal(shown(planner.plan(requestOf('m.n', 'a', 'b', '5', 'c'))), 'any');
+  });
+
+  it('looks for the key of an unknown subcommand where the container has one, as in 6.2', () => {
+    const { planner } = plannerOf({ table: tableFromReply([['object', -2, ['readonly'], 2, 2, 1]]) });
+    assert.equal(shown(planner.plan(requestOf('OBJECT', 'BOGUS', 'a'))), `slot ${slotOfKey('a')}`);
+    assert.equal(shown(planner.plan(requestOf('OBJECT', 'BOGUS'))), 'any');
+    assert.equal(shown(planner.plan(requestOf('OBJECT', 'HELP'))), 'any');
+  });
+
+  it('does not split what tells the number of its keys: MSETEX of Valkey 9.1', () => {
+    const keynum = ['type', 'keynum', 'spec', ['keynumidx', 0, 'firstkey', 1, 'keystep', 2]];
+    const begin = ['type', 'index', 'spec', ['index', 1]];
+    const tips = ['request_policy:multi_shard', 'response_policy:all_succeeded'];
+    const keySpecs = [['flags', ['OW', 'UPDATE'], 'begin_search', begin, 'find_keys', keynum]];
+    const { planner } = plannerOf({ table: tableFromReply([['msetex', -4, ['write'], 0, 0, 0, [], tips, keySpecs]]) });
+    const wanted = "-CROSSSLOT Keys in request don't hash to the same slot";
+    assert.equal(shown(planner.plan(requestOf('MSETEX', '2', 'a', '1', 'b', '2', 'EX', '100'))), wanted);
+    const whole = planner.plan(requestOf('MSETEX', '2', '{a}1', '1', '{a}2', '2', 'EX', '100'));
+    assert.equal(shown(whole), `slot ${slotOfKey('a')}`);
   });
 
   it('splits 10,000 keys', () => {

@@ -6,6 +6,7 @@ import { encodeCommand } from '../support/client.ts';
 import { plainRedis } from '../support/plain-redis.ts';
 import { Random } from '../support/random.ts';
 import { textsOf } from '../support/request.ts';
+import { SERVER } from '../support/versions.ts';
 
 function split(line: string): string[] | undefined {
   return splitInline(Buffer.from(line, 'latin1'))?.map((word) => word.toString('latin1'));
@@ -60,7 +61,9 @@ describe('encodeInline', () => {
   });
 });
 
-describe('splitInline and a real server', () => {
+// From Valkey 9 on text behind a closing quote belongs to the word, and a vertical tab there is text.
+const skip = SERVER.isValkey && SERVER.version >= 9 ? 'Valkey 9 reads quotes in another way' : false;
+describe('splitInline and a real server', { skip }, () => {
   const redis = plainRedis();
 
   it('say the same of every line of the table that a server reads to its end', async () => {

@@ -9,6 +9,7 @@ import { byteByByte, frameRequests, inChunks, inSharedChunks, splitAt } from '..
 import { plainRedis } from '../support/plain-redis.ts';
 import { Random } from '../support/random.ts';
 import { textsOf } from '../support/request.ts';
+import { SERVER } from '../support/versions.ts';
 
 const MB = 1024 * 1024;
 
@@ -289,7 +290,8 @@ describe('RequestFramer and a real server', () => {
   const redis = plainRedis();
 
   for (const [name, bytes, error] of ERRORS) {
-    it(`say the same to ${name}`, async () => {
+    const readsOn = name === 'text behind a quote' && SERVER.isValkey && SERVER.version >= 9;
+    it(`say the same to ${name}`, { skip: readsOn ? 'Valkey 9 takes it for a part of the word' : false }, async () => {
       const client = await redis.connect();
       client.send(Buffer.from(`*1\r\n$4\r\nPING\r\n${bytes}`, 'latin1'));
       if (error === undefined) {

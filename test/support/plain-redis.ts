@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { findServer } from '../../src/control/local-server.ts';
 import { pollUntil } from '../../src/control/poll.ts';
 import { findFreePorts } from '../../src/control/ports.ts';
 import { RawClient } from './client.ts';
@@ -27,7 +28,7 @@ export class PlainRedis {
     const [port = 0] = await findFreePorts(1);
     this.port = port;
     const options = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--cluster-enabled', 'yes'];
-    this.#server = spawn('redis-server', [...options, '--dir', this.#folder], { stdio: 'ignore' });
+    this.#server = spawn(findServer(), [...options, '--dir', this.#folder], { stdio: 'ignore' });
     process.once('exit', this.#kill);
     const answers = async () => {
       try {

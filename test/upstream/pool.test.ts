@@ -3,11 +3,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { scriptFromBody } from '../../src/script/script.ts';
 import type { Connection } from '../../src/upstream/connection.ts';
 import type { Call } from '../../src/upstream/exchange.ts';
-import type { PoolOptions } from '../../src/upstream/pool.ts';
 import { FakeNode } from '../support/fake-node.ts';
-import { expectHandshake, poolTo, Recorder, until, untilReady } from '../support/upstream.ts';
+import { expectHandshake, poolTo, Recorder, type TestPoolOptions, until, untilReady } from '../support/upstream.ts';
 
-async function setUp(t: TestContext, options: Partial<PoolOptions> = {}) {
+async function setUp(t: TestContext, options: TestPoolOptions = {}) {
   const node = await FakeNode.start(t);
   const test = poolTo(node.port, options);
   t.after(() => test.pool.destroy('lost', 'the test ends'));
@@ -221,11 +220,28 @@ describe('Pool', () => {
       assert.equal(node.connectionCount, 1);
     });
 
+    it('C7: a login waits for the answer to RESET: behind it a refusal would be silent', async (t) => {
+      const test = await setUp(t, { login: { kind: 'user', username: 'alice', password: 'pw' } });
+      const { pool, node } = test;
+      node.expect('AUTH', 'alice', 'pw').reply('+OK\r\n');
+      const connection = pool.dedicate();
+      assert.ok(connection);
+      await untilReady(connection);
+      const reset = node.expect('RESET').staySilent();
+      pool.giveBack(connection, 'used');
+      await until('RESET has come', () => reset.hasCome);
+      const login = node.expect('AUTH', 'alice', 'pw').reply('-WRONGPASS it was changed\r\n');
+      assert.equal(login.hasCome, false);
+      reset.reply('+RESET\r\n');
+      await until('it is closed', () => connection.state === 'closed');
+      assert.equal(login.hasCome, true);
+      assert.match(test.events.join(), /refused .*: login refused: WRONGPASS it was changed/);
+    });
+
     it('C7: one whose RESET is refused is destroyed', async (t) => {
       const test = await setUp(t);
       const connection = await dedicated(test);
       test.node.expect('RESET').reply("-ERR unknown command 'RESET'\r\n");
-      expectHandshake(test.node);
       test.pool.giveBack(connection, 'used');
       await until('it is closed', () => connection.state === 'closed');
       assert.deepEqual(test.pool.connections, []);

@@ -128,7 +128,7 @@ export const NO_COUNTS: Counts = {
 export function stateFacts(source: AdminSource, problem: string | undefined): StateFacts {
   const { counters, registry, topology } = source;
   return {
-    serverVersion: source.serverVersion,
+    serverVersion: source.server.version,
     listen: { ...source.address },
     problem,
     shards: topology.shards.length,

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import RedisParser from 'redis-parser';
+import { findServer } from '../../../src/control/local-server.ts';
 
 export class LuaServer {
   readonly #folder: string;
@@ -27,7 +28,7 @@ export class LuaServer {
     const folder = mkdtempSync(join(tmpdir(), 'evalgate-lua-'));
     const path = join(folder, 'redis.sock');
     const settings = ['--port', '0', '--unixsocket', path, '--save', '', '--dir', folder, '--appendonly', 'no'];
-    const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(findServer(), settings, { stdio: ['ignore', 'pipe', 'inherit'] });
     await untilReady(child.stdout);
     const socket = connect(path);
     await once(socket, 'connect');
