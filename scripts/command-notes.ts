@@ -21,7 +21,7 @@ export const NOTES: Readonly<Record<string, string>> = {
   scan: 'One cursor walks all shards: it holds the index of the shard and the cursor of its master. `COUNT` counts for each step on one shard. While slots move between shards a key may be missed or come twice.',
   randomkey:
     'Asks the shards in random order until one has a key. Each shard is as likely as any other, however many keys it has.',
-  wait: "Asked of the masters over the connections that carried this client's writes; the reply is the smallest number. The client's next requests wait. WAITs of clients that wrote over the same connection come one after another, so one may take longer than its timeout. Redis from 7.2 on and Valkey do not count in what EXEC and blocking commands wrote, which go over other connections: write once more outside of them before you rely on the number. `WAITAOF` (7.2) likewise.",
+  wait: "Asked of the masters over the connections that carried this client's writes; the reply is the smallest number. The client's next requests wait. WAITs of clients that wrote over the same connection come one after another, so one may take longer than its timeout. Once this client has written by EXEC or a blocking command, which go over other connections, the master is asked what its replicas have confirmed; what others wrote before the WAIT counts then, too. `WAITAOF` (7.2) is refused in that case.",
 
   multi:
     'Answered here; the first key decides the node. Inside, commands for many nodes, SCAN, RANDOMKEY, WAIT, CLIENT, HELLO and the like are refused, and spoil the transaction.',

@@ -46,6 +46,7 @@ import { Planning, type ServerName } from './planning.ts';
 import { assertRoomFor, changeOf, preload, preloadNew, registerPreloaded } from './preload.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { type Prepared, Reloader, type ReloadOutcome } from './reload.ts';
+import { ReplicaOffsets } from './replica-offsets.ts';
 import { ScriptMemory } from './script-memory.ts';
 import { limitsFrom, policyFrom, poolOptionsFrom, reachOf, topologySettingsFrom } from './settings.ts';
 import type { StoreCounters } from './stores/store-counters.ts';
@@ -74,6 +75,7 @@ export class ProxyServer implements AdminSource, AdminHost {
   readonly keeper: ScriptKeeper;
   readonly warming: NodeCare['warming'];
   readonly functions: NodeCare['functions'];
+  readonly replication: ReplicaOffsets;
   readonly upstream: Upstream;
   readonly identities: Identities;
   readonly logins: Logins;
@@ -206,6 +208,7 @@ export class ProxyServer implements AdminSource, AdminHost {
     });
     this.warming = this.#care.warming;
     this.functions = this.#care.functions;
+    this.replication = new ReplicaOffsets(this.#controls);
     this.slowScripts = this.#care.slowScripts;
     this.#listener = new Listener(this);
     this.#useListenTls();

@@ -28,6 +28,7 @@ export const REDIS = {
   noauth: 'NOAUTH Authentication required.',
   noauthHello:
     'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time',
+  unblocked: 'UNBLOCKED client unblocked via CLIENT UNBLOCK',
   wrongPassword: 'WRONGPASS invalid username-password pair or user is disabled.',
   noPermission: (user: string, command: string) =>
     `NOPERM User ${user} has no permissions to run the '${command}' command`,
@@ -136,6 +137,8 @@ export const EVALGATE = {
     `ERR evalgate: subscriptions take more than ${limit} bytes (${key}), the command did not run`,
   replyTooLarge: (node: string, reason: string) =>
     `ERR evalgate: ${node} sent ${reason} (limits.buffered_bytes), the command ran or may still run`,
+  replicasUnknown: (node: string, reason: string) =>
+    `ERR evalgate: ${node} did not tell how far its replicas are (${reason}), what was written may have reached them or not`,
   nameTooLong: (limit: number) => `ERR evalgate: a name longer than ${limit} bytes`,
   tooManyUsers: 'ERR evalgate: too many users are logged in at a time (1000), the login was not used',
   registryFull: 'ERR evalgate: script registry is full (registry_max_bytes)',

@@ -221,7 +221,7 @@ export class Dispatcher {
     const { link, connection, source, isAsking } = route;
     link.inFlightCount++;
     exchange.link = link;
-    if (exchange.command?.isReadonly !== true && !exchange.isReplicaRead) link.wroteOn = connection;
+    if (exchange.command?.isReadonly !== true && !exchange.isReplicaRead) link.noteWrite(connection);
     sendExchange(exchange, connection, source, isAsking);
     if (connection.pendingBytes > link.pool.options.maxPendingBytes) this.#saturated = link.pool;
   }
@@ -289,10 +289,9 @@ export class Dispatcher {
     this.#transaction?.abandon();
   }
 
-  /** The session wrote at the node over a connection of its own: WAIT asks there too. */
+  /** The session wrote at the node over a connection of its own, which WAIT cannot ask. */
   noteWrite(node: Node): void {
-    const link = this.links.to(node);
-    link.wroteOn = link.take();
+    this.links.to(node).wroteApart = true;
   }
 
   /** A connection that waited for this session alone is everybody's again. */

@@ -24,7 +24,7 @@ export class Links {
 
   /** Goes on under another access; only when nothing is in flight. */
   use(access: Access): void {
-    for (const [address, link] of this.#byAddress) if (link.wroteOn !== undefined) this.#earlier.set(address, link);
+    for (const [address, link] of this.#byAddress) if (link.hasWritten) this.#earlier.set(address, link);
     this.#access = access;
     this.#byAddress = new Map();
     this.#lastNode = undefined;
@@ -35,7 +35,9 @@ export class Links {
     if (node === this.#lastNode && this.#lastLink !== undefined) return this.#lastLink;
     let link = this.#byAddress.get(node.address);
     if (link === undefined || link.pool !== this.#upstream.of(node, this.#access)) {
+      const wroteBefore = link?.hasWritten === true || this.#earlier.has(node.address);
       link = new Link(this.#upstream.of(node, this.#access));
+      link.wroteApart = wroteBefore;
       this.#byAddress.set(node.address, link);
     }
     this.#lastNode = node;
@@ -59,16 +61,10 @@ export class Links {
     return [...this.#byAddress.values()].map((link) => link.pool);
   }
 
-  /** The links over which this session has written, with the connection that carried the last write. */
-  get writers(): { link: Link; connection: Connection }[] {
-    const writers: { link: Link; connection: Connection }[] = [];
-    for (const link of new Map([...this.#earlier, ...this.#writtenNow()]).values()) {
-      if (link.wroteOn !== undefined) writers.push({ link, connection: link.wroteOn });
-    }
-    return writers;
-  }
-
-  #writtenNow(): [string, Link][] {
-    return [...this.#byAddress].filter(([, link]) => link.wroteOn !== undefined);
+  /** The links over which this session has written, with the connection that carried the last write; else any. */
+  get writers(): { link: Link; connection: Connection | undefined }[] {
+    const written = [...this.#byAddress].filter(([, link]) => link.hasWritten);
+    const links = new Map([...this.#earlier, ...written]).values();
+    return [...links].map((link) => ({ link, connection: link.wroteOn ?? link.take() }));
   }
 }

@@ -51,6 +51,17 @@ export interface FunctionSupply {
   supply(node: Node, name: string, refusedAtMs: number): Promise<boolean>;
 }
 
+/** What a master has written, and how far each of its replicas that are online has confirmed it: offsets in bytes. */
+export interface Replication {
+  readonly offset: number;
+  readonly replicas: readonly number[];
+}
+
+export interface ReplicationView {
+  /** Asks the master. Rejects when it does not answer. */
+  look(node: Node): Promise<Replication>;
+}
+
 /** Loads scripts on nodes in the background. */
 export interface ScriptWarming {
   /** Every master that could be reached has it now. */
@@ -70,6 +81,7 @@ export interface Runtime {
   readonly keeper: ScriptKeeper;
   readonly functions: FunctionSupply;
   readonly warming: ScriptWarming;
+  readonly replication: ReplicationView;
   readonly limits: Limits;
   readonly counters: Counters;
   /** All clients of this process, and whether they are paused. */

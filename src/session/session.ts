@@ -151,9 +151,13 @@ export class Session implements Flushable, Sink {
     return this.output.hasRoom && counters.bufferedBytes < limits.bufferedBytes && !this.dispatcher.isSaturated;
   }
 
+  get #isWaiting(): boolean {
+    return this.client.unblock !== undefined || this.dispatcher.lent.size > 0;
+  }
+
   /** It is paused, or waits on a node: its end has to be seen. */
   get #isLeavable(): boolean {
-    return this.held.isPaused || this.dispatcher.lent.size > 0;
+    return this.held.isPaused || this.#isWaiting;
   }
 
   /** No whole request is left of what was read. */
@@ -364,7 +368,7 @@ export class Session implements Flushable, Sink {
 
   /** What is left to answer waits on a node, perhaps for ever: a client that is being closed does not wait for that. */
   #owesOnlyAWait(): boolean {
-    return this.#replies.length === 1 && this.dispatcher.lent.size > 0;
+    return this.#replies.length === 1 && this.#isWaiting;
   }
 
   /** Ends the session at once. Idempotent. */

@@ -13,9 +13,22 @@ export class Link {
   inFlightCount = 0;
   /** The connection that carried the session's last write: WAIT must ask there. */
   wroteOn: Connection | undefined = undefined;
+  /** Writes went over other connections too: then no connection can answer WAIT for all of them. */
+  wroteApart = false;
 
   constructor(pool: Pool) {
     this.pool = pool;
+  }
+
+  /** A write of the session goes over this connection. */
+  noteWrite(connection: Connection): void {
+    if (this.wroteOn !== undefined && this.wroteOn !== connection) this.wroteApart = true;
+    this.wroteOn = connection;
+  }
+
+  /** The session has written here, over whichever connection. */
+  get hasWritten(): boolean {
+    return this.wroteApart || this.wroteOn !== undefined;
   }
 
   /** The connection to send on; undefined while the node cannot be reached. */

@@ -55,6 +55,8 @@ const OWN_CONNECTION: Allowance = { errors: 'own_connection', losses: false, dis
 const RECOVERY_MS = 1000;
 /** Silence is no proof: a frozen node gets another second, after it was replaced, before its connections are given up. */
 const FROZEN_RECOVERY_MS = 2000;
+/** Pipelines in which every client has called its scripts at every node, so that each worker has noticed what went missing. */
+const CALLED_ONCE_MORE = 50;
 const LOOK_EVERY_MS = 10;
 /** How long the clients have to hear of a flush that came by another evalgate. */
 const FLUSH_HEARD_MS = 1500;
@@ -87,7 +89,7 @@ async function flushNodes(world: World): Promise<Outcome> {
     for (const node of world.cluster.nodes) await node.client().script('FLUSH');
     await world.load.progress(10);
   }
-  await world.load.progress(10);
+  await world.load.progress(CALLED_ONCE_MORE);
   const healed = (await world.errorCount('NOSCRIPT')) - before;
   return { times, ...(healed > 0 ? {} : { proofMissing: 'no node ever said NOSCRIPT' }) };
 }
@@ -221,7 +223,7 @@ async function reshardAndFlush(world: World, round: number): Promise<Outcome> {
   isDone = true;
   await flushing;
   // Every script that went missing is called before all is quiet: bringing it back may change the order once more.
-  await world.load.progress(20);
+  await world.load.progress(CALLED_ONCE_MORE);
   return outcome;
 }
 

@@ -179,3 +179,102 @@ describe('WAIT', () => {
     client.close();
   });
 });
+
+describe('WAIT behind EXEC and blocking commands', () => {
+  let gateway: Gateway;
+  const key = `${tagInSlot(1)}k`;
+  const transaction = [['MULTI'], ['INCR', key], ['EXEC']] as const;
+  const poppedAndMoved = [
+    ['RPUSH', `${key}:from`, 'x'],
+    ['BLMOVE', `${key}:from`, `${key}:to`, 'LEFT', 'RIGHT', 1],
+  ] as const;
+
+  before(async () => {
+    gateway = await Gateway.start({ masters: 1, replicas: 1, nodeTimeoutMs: 30_000 });
+  });
+  after(() => gateway.stop());
+
+  async function withoutReplica(work: () => Promise<void>): Promise<void> {
+    const replica = gateway.cluster.nodes.find((node) => !gateway.cluster.masters.includes(node));
+    assert.ok(replica);
+    freeze(replica);
+    try {
+      await work();
+    } finally {
+      thaw(replica);
+    }
+  }
+
+  for (const [name, commands] of [
+    ['EXEC', transaction],
+    ['BLMOVE', poppedAndMoved],
+  ] as const) {
+    it(`counts the replicas that have what ${name} wrote, and no others, pipelined or not`, async () => {
+      const client = await RawClient.connect(gateway.port);
+      for (const command of commands) assert.doesNotMatch(await client.text(...command), /^-/);
+      assert.equal(await client.text('WAIT', 1, 5000), ':1\r\n');
+      await withoutReplica(async () => {
+        const replies = await client.pipeline([...commands, ['WAIT', 1, 200], ['GET', key]]);
+        assert.equal(String(replies.at(-2)), ':0\r\n', 'the replica is frozen');
+        assert.match(String(replies.at(-1)), /^\$/);
+        // Nor when a write that changes nothing came in between, which tells a node nothing.
+        const [, waited] = await client.pipeline([
+          ['SETNX', key, 'is there'],
+          ['WAIT', 1, 100],
+        ]);
+        assert.equal(String(waited), ':0\r\n');
+      });
+      assert.equal(await client.text('WAIT', 1, 5000), ':1\r\n', 'it has caught up');
+      client.close();
+    });
+  }
+
+  it('is ended by CLIENT UNBLOCK, and by the client that leaves', async () => {
+    const [client, other] = [await RawClient.connect(gateway.port), await RawClient.connect(gateway.port)];
+    const id = (await client.text('CLIENT', 'ID')).slice(1, -2);
+    for (const [how, reply] of [
+      [[], ':0\r\n'],
+      [['ERROR'], '-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n'],
+    ] as const) {
+      await withoutReplica(async () => {
+        await client.pipeline([...transaction]);
+        client.send(encodeCommand(['WAIT', 1, 0]));
+        await waitFor('it waits', async () => (await other.text('CLIENT', 'UNBLOCK', id, ...how)) === ':1\r\n');
+        assert.equal(String(await client.reply()), reply);
+      });
+    }
+    await withoutReplica(async () => {
+      await client.pipeline([...transaction]);
+      client.send(encodeCommand(['WAIT', 1, 0]));
+      await waitFor('it waits', async () => / flags=b /.test(await other.text('CLIENT', 'LIST', 'ID', id)));
+      client.close();
+      await waitFor('it is gone', () => gateway.proxy.counters.clients === 1);
+    });
+    other.close();
+  });
+
+  it('leaves what makes no sense to the node', async () => {
+    const client = await RawClient.connect(gateway.port);
+    await client.pipeline([...transaction]);
+    assert.match(await client.text('WAIT', 'x', 1), /^-ERR value is not an integer/);
+    assert.match(await client.text('WAIT', 1, -1), /^-ERR timeout is negative/);
+    client.close();
+  });
+
+  it('says so when the master does not tell', async () => {
+    const client = await RawClient.connect(gateway.port);
+    await client.pipeline([...transaction]);
+    const [master] = gateway.cluster.masters;
+    assert.ok(master);
+    freeze(master);
+    try {
+      assert.match(
+        await client.text('WAIT', 1, 100),
+        /^-ERR evalgate: 127\.0\.0\.1:\d+ did not tell how far its replicas are/,
+      );
+    } finally {
+      thaw(master);
+    }
+    client.close();
+  });
+});
