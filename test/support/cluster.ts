@@ -11,6 +11,7 @@ const WAIT_MS = 30_000;
 const MIGRATE_TIMEOUT_MS = 5000;
 /** How long a node tries, and a little more. */
 const MANUAL_FAILOVER_MS = 6000;
+const MAX_KEYS_IN_SLOT = 100_000;
 
 /** One slot on its way between two masters. */
 export interface SlotMove {
@@ -50,9 +51,13 @@ export async function beginSlotMove({ slot, from, to }: SlotMove): Promise<void>
   await from.client().call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', to.id);
 }
 
-/** Step 2, as often as wanted: moves up to `count` keys; resolves to how many there were to move. */
+/**
+ * Step 2, as often as wanted: moves up to `count` keys; resolves to how many there were to move. In the order of their
+ * names, in which servers before Redis 7.4 and Valkey 8 give them; newer ones give them in the order of their hashes.
+ */
 export async function moveKeys({ slot, from, to }: SlotMove, count = 1000): Promise<number> {
-  const keys = (await from.client().call('CLUSTER', 'GETKEYSINSLOT', slot, count)) as string[];
+  const all = (await from.client().call('CLUSTER', 'GETKEYSINSLOT', slot, MAX_KEYS_IN_SLOT)) as string[];
+  const keys = all.sort().slice(0, count);
   if (keys.length === 0) return 0;
   await from.client().call('MIGRATE', to.host, to.port, '', 0, MIGRATE_TIMEOUT_MS, 'KEYS', ...keys);
   return keys.length;
