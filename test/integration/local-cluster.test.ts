@@ -146,6 +146,7 @@ describe('LocalCluster', () => {
           const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
           const [{ port, folder }] = JSON.parse(line) as [{ port: number; folder: string }];
           await waitFor('the folder is gone', () => !existsSync(dirname(folder)));
+          // Killed before the folder went, but a process takes its time to end.
           await waitFor('its server is gone', async () => !(await isListening(port)));
         }),
       ),
