@@ -291,7 +291,8 @@ export class Repairs {
     this.#session.runtime.counters.noscriptHealed++;
     this.#session.runtime.statistics.events.onHealed(call.script, connection.node.address);
     call.mustSendBody = true;
-    if (call.script.origin === 'load') connection.pool.dropAllMarks();
+    // A flush, as far as one can tell; where nodes evict, what came by EVAL may have gone alone.
+    if (call.script.origin === 'load' || !connection.pool.facts.evictsScripts) connection.pool.dropAllMarks();
     else connection.pool.dropMark(call.script);
     this.#sendTo(repair, connection.node, repair.isAsking);
   }

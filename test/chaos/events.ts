@@ -89,7 +89,7 @@ async function flushNodes(world: World): Promise<Outcome> {
     for (const node of world.cluster.nodes) await node.client().script('FLUSH');
     await world.load.progress(10);
   }
-  await world.load.progress(CALLED_ONCE_MORE);
+  await settleScripts(world);
   const healed = (await world.errorCount('NOSCRIPT')) - before;
   return { times, ...(healed > 0 ? {} : { proofMissing: 'no node ever said NOSCRIPT' }) };
 }
@@ -222,9 +222,17 @@ async function reshardAndFlush(world: World, round: number): Promise<Outcome> {
   const outcome = await reshard(world, round);
   isDone = true;
   await flushing;
-  // Every script that went missing is called before all is quiet: bringing it back may change the order once more.
-  await world.load.progress(CALLED_ONCE_MORE);
+  await settleScripts(world);
   return outcome;
+}
+
+/**
+ * Bringing a script back that went missing unforeseen may change the order once more (C3): so every script that is called
+ * when all is quiet is called before. Those that are called now and then are not called again.
+ */
+async function settleScripts({ load }: World): Promise<void> {
+  load.forgetScripts();
+  await load.progress(CALLED_ONCE_MORE);
 }
 
 async function moveSlot({ cluster, load }: World, slot: number, to: LocalNode): Promise<void> {
