@@ -359,16 +359,13 @@ export class Session implements Flushable, Sink {
 
   #closeWhenDone(): void {
     const isOver = this.#state === 'closing' || (this.#inputEnded && this.#state === 'open');
-    if (!isOver || (this.#replies.length > 0 && !this.#owesOnlyAWait())) return;
+    // One that is left to answer may wait on a node for ever: a client that is being closed does not wait for that.
+    const owesOnlyAWait = this.#replies.length === 1 && this.#isWaiting;
+    if (!isOver || (this.#replies.length > 0 && !owesOnlyAWait)) return;
     this.#state = 'closing';
     this.dispatcher.subscriptions?.discard();
     if (this.#outbox.pendingBytes > 0) return this.#outbox.flush();
     this.#intake.hangUp(this.#inputEnded);
-  }
-
-  /** What is left to answer waits on a node, perhaps for ever: a client that is being closed does not wait for that. */
-  #owesOnlyAWait(): boolean {
-    return this.#replies.length === 1 && this.#isWaiting;
   }
 
   /** Ends the session at once. Idempotent. */
