@@ -39,4 +39,22 @@ describe('ReplicaOffsets', () => {
     assert.equal((await new ReplicaOffsets(clients).look(node)).offset, 100);
     assert.deepEqual(calls, ['INFO replication', 'WAIT 1000000 1']);
   });
+
+  it('C6: asks a master once for all who wait, and anew for who comes meanwhile', async () => {
+    const calls: string[] = [];
+    let offset = 100;
+    const clients = {
+      call: async (_: object, command: string) => {
+        calls.push(command);
+        await new Promise((resolve) => setImmediate(resolve));
+        return INFO.replace('master_repl_offset:100', `master_repl_offset:${offset++}`);
+      },
+    };
+    const node = { id: 'x', host: 'h', port: 1, address: 'h:1' };
+    const offsets = new ReplicaOffsets(clients);
+    const looks = await Promise.all(Array.from({ length: 300 }, () => offsets.look(node)));
+    assert.equal(calls.filter((command) => command === 'INFO').length, 2);
+    assert.ok((looks[1]?.offset ?? 0) > (looks[0]?.offset ?? 0), 'what was under way is not for who came later');
+    assert.equal(new Set(looks.slice(1).map((look) => look.offset)).size, 1);
+  });
 });

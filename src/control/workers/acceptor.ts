@@ -71,7 +71,7 @@ export class Acceptor {
         if (isTaken) handle.close();
         else this.#handOver(handle);
       },
-      // It is gone, or hangs: in both cases it is not asked any more.
+      // It is gone, and no longer among those that serve.
       () => this.#handOver(handle),
     );
   }

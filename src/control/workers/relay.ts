@@ -4,12 +4,9 @@
  *
  * A worker that does not answer in time is left out; nothing waits for it.
  */
-
 import type { MemoryStore } from '../stores/memory-store.ts';
 import type { StoredScript } from '../stores/script-store.ts';
-import type { WorkerAsks } from './calls.ts';
-import type { Handlers } from './peer.ts';
-import type { WorkerHandle } from './worker-handle.ts';
+import type { RelayHandlers, WorkerHandle } from './worker-handle.ts';
 
 /** Less than a client's command waits for a store. */
 const ANSWER_MS = 800;
@@ -24,7 +21,7 @@ export class Relay {
   }
 
   /** Answers what a worker asks. */
-  handlersFor(asking: WorkerHandle): Omit<Handlers<WorkerAsks>, 'started' | 'assignment' | 'clients'> {
+  handlersFor(asking: WorkerHandle): RelayHandlers {
     const others = () => this.#serving().filter((worker) => worker !== asking);
     const store = this.#store;
     return {
