@@ -4,14 +4,16 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect } from 'node:tls';
 import { LocalCluster } from '../../src/control/local-cluster.ts';
 import { ask } from '../support/admin.ts';
+import { Authority, NO_OPENSSL } from '../support/certificates.ts';
 import { RawClient } from '../support/client.ts';
 import { ownerOf, slotOfKey, waitFor } from '../support/cluster.ts';
 import { COUNT_SCRIPT, COUNT_SHA } from '../support/load.ts';
@@ -312,6 +314,25 @@ describe('workers: the admin port', () => {
     assert.equal(new Set(refused.map(({ id }: { id: number }) => id)).size, WORKERS);
     assert.equal((await gate.json('/api/config')).workers, WORKERS);
     await waitFor('a sample is taken', async () => (await gate.json('/api/history')).series.unixS.length > 0);
+  });
+});
+
+describe('workers: TLS', () => {
+  it('is spoken by every worker, handshake included', { skip: NO_OPENSSL }, async (t) => {
+    const authority = new Authority('workers');
+    t.after(() => authority.remove());
+    const { certFile, keyFile } = authority.sign('server');
+    const gate = await Gate.start(t, { listen: { port: 0, tls: { cert_file: certFile, key_file: keyFile } } });
+    const ids: number[] = [];
+    for (let i = 0; i < 2 * WORKERS; i++) {
+      const socket = connect({ host: '127.0.0.1', port: gate.port, ca: readFileSync(authority.caFile) });
+      await once(socket, 'secureConnect');
+      const client = RawClient.over(socket);
+      t.after(() => client.close());
+      assert.equal(await client.text('SET', 'secure', String(i)), '+OK\r\n');
+      ids.push((await idOf(client)) % WORKERS);
+    }
+    assert.equal(new Set(ids).size, WORKERS, 'both workers had some');
   });
 });
 
